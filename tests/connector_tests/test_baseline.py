@@ -19,7 +19,7 @@ def suite(*names: str, step: StepId = "unit") -> Ended:
 
 
 @pytest.mark.parametrize(
-    ("after", "before", "status", "told"),
+    ("after", "before", "status", "words"),
     [
         (
             failed("check", "refused"),
@@ -36,10 +36,10 @@ def suite(*names: str, step: StepId = "unit") -> Ended:
         (failed("rules", "a rule"), failed("rules", "a rule"), "failed", "a rule"),
     ],
 )
-def test_only_what_failed_before_is_excused(after: Ended, before: Ended, status: str, told: str) -> None:
+def test_only_what_failed_before_is_excused(after: Ended, before: Ended, status: str, words: str) -> None:
     """A step is excused if it failed before; a suite only if it has no new failed test."""
     (step,) = excuse(result(after), result(before), COMMIT).steps
-    assert step.status == status and told in step.reason
+    assert step.status == status and words in step.reason
 
 
 def test_only_failed_steps_run_again() -> None:

@@ -43,13 +43,15 @@ def test_every_request_arrives_as_it_was_sent(client: tuple[requests.Session, li
     for scheme in ("http", "https"):
         for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
             body = None if method == "GET" else b"x" * 70_000
-            told = session.request(method, f"{scheme}://example/path?q=1&r=%20", data=body, headers={"X-Own": method})
-            assert (told.status_code, told.content) == (200, body or b"empty")
+            response = session.request(
+                method, f"{scheme}://example/path?q=1&r=%20", data=body, headers={"X-Own": method}
+            )
+            assert (response.status_code, response.content) == (200, body or b"empty")
             assert (seen[-1].method, seen[-1].url) == (method, f"{scheme}://example/path?q=1&r=%20")
             assert dict(seen[-1].headers)["X-Own"] == method
-        told = session.post(f"{scheme}://example:8443/chunks", data=iter((b"one", b"", b"two")))
-        assert told.content == b"onetwo" and seen[-1].url == f"{scheme}://example:8443/chunks"
-        assert told.headers["Set-Cookie"] == "a=1, b=2"
+        response = session.post(f"{scheme}://example:8443/chunks", data=iter((b"one", b"", b"two")))
+        assert response.content == b"onetwo" and seen[-1].url == f"{scheme}://example:8443/chunks"
+        assert response.headers["Set-Cookie"] == "a=1, b=2"
     assert len(seen) == 14
 
 
@@ -58,8 +60,8 @@ def test_answers_without_a_body_end(client: tuple[requests.Session, list[HttpReq
     session, seen = client
     assert session.head("https://example/head").content == b""
     for path, status in STATUS.items():
-        told = session.get(f"https://example{path}")
-        assert (told.status_code, bool(told.content)) == (status, status == 418)
+        response = session.get(f"https://example{path}")
+        assert (response.status_code, bool(response.content)) == (status, status == 418)
     assert len(seen) == 4
 
 

@@ -37,10 +37,10 @@ def run(home: Path, *arguments: str) -> Result:
 
 def test_every_difference_is_in_every_report(home: Path) -> None:
     """Text, JSON and Markdown name the same rows, and the exit code is 1; equal images give 0."""
-    told = run(home, "acme/old:1", "acme/new:1", "--markdown=report.md")
-    assert told.code == 1, told.err
-    assert "1 lost · 1 unexplained" in told.out and "variable API_LIMIT  10" in told.out
-    assert max(map(len, told.out.splitlines())) <= 80
+    done = run(home, "acme/old:1", "acme/new:1", "--markdown=report.md")
+    assert done.code == 1, done.err
+    assert "1 lost · 1 unexplained" in done.out and "variable API_LIMIT  10" in done.out
+    assert max(map(len, done.out.splitlines())) <= 80
     markdown = (home.parent / "report.md").read_text()
     assert "| lost | `variable API_LIMIT` |" in markdown and "`file opt/tool/data.bin`" in markdown
     assert run(home, "acme/old:1", "acme/new:1", "--html=report.html").code == 1

@@ -83,18 +83,18 @@ BEHAVIOR = ("spec", "check", "discover", "read", "state", "traffic")
 
 def test_the_same_connector_sees_the_same_source(images: Images, api: Api) -> None:
     """The source is asked by the old image only, and everything that the new one answers is equal, in JSON and text."""
-    told = images.compare(api, "old", "same", "--network=host", "--json")
-    found = {key: row["verdict"] for key, row in rows(told).items() if key[0] in BEHAVIOR}
-    assert set(found.values()) == {"same"}, told.out + told.err
+    done = images.compare(api, "old", "same", "--network=host", "--json")
+    found = {key: row["verdict"] for key, row in rows(done).items() if key[0] in BEHAVIOR}
+    assert set(found.values()) == {"same"}, done.out + done.err
     assert {kind for kind, _ in found} == set(BEHAVIOR)
     assert api.paths == ASKED
 
 
 def test_other_behavior_is_named(images: Images, api: Api) -> None:
     """Each change is a row with the right verdict, and no report has the token or a value of a record."""
-    told = images.compare(api, "old", "changed", "--network=host", "--json")
-    found = {key: row["verdict"] for key, row in rows(told).items() if key[0] in BEHAVIOR and row["verdict"] != "same"}
-    assert told.code == 1
+    done = images.compare(api, "old", "changed", "--network=host", "--json")
+    found = {key: row["verdict"] for key, row in rows(done).items() if key[0] in BEHAVIOR and row["verdict"] != "same"}
+    assert done.code == 1
     assert found == {
         ("spec", "connectionSpecification.required"): "unexplained",
         ("check", "check"): "unexplained",
@@ -104,23 +104,23 @@ def test_other_behavior_is_named(images: Images, api: Api) -> None:
         ("state", "items (first read)"): "unexplained",
         ("traffic", f"GET {api.url}/ping2"): "unexplained",
     }
-    assert "values of name differ" in told.out
-    assert TOKEN not in told.out + told.err and '"changed"' not in told.out
+    assert "values of name differ" in done.out
+    assert TOKEN not in done.out + done.err and '"changed"' not in done.out
 
 
 def test_a_destination_is_only_checked(images: Images, api: Api) -> None:
     """Neither discover nor read is run, so two images of a destination are the same."""
-    told = images.compare(api, "destination", "destination", "--network=host", "--json")
-    assert told.code == 0, told.out + told.err
-    assert {kind for kind, _ in rows(told) if kind in BEHAVIOR} == {"spec", "check", "traffic"}
+    done = images.compare(api, "destination", "destination", "--network=host", "--json")
+    assert done.code == 0, done.out + done.err
+    assert {kind for kind, _ in rows(done) if kind in BEHAVIOR} == {"spec", "check", "traffic"}
     assert api.paths == ["/ping"]
 
 
 def test_this_machine_is_out_of_reach(images: Images, api: Api) -> None:
     """Without --network=host, the proxy reaches no address of this machine; and failing alike proves nothing."""
-    told = images.compare(api, "old", "same", "--json")
-    assert told.code == 1 and not api.requests
-    assert rows(told)["check", "check"]["verdict"] == "unexplained"
+    done = images.compare(api, "old", "same", "--json")
+    assert done.code == 1 and not api.requests
+    assert rows(done)["check", "check"]["verdict"] == "unexplained"
 
 
 # --- upgrades -----------------------------------------------------------------------------------------
@@ -203,9 +203,9 @@ def test_the_base_of_a_published_image_is_that_of_its_dockerfile(tiny: Tiny, bas
     subprocess.run([*GIT, "add", "-A"], cwd=tiny.folder, check=True)
     subprocess.run([*GIT, "commit", "-qm", "first"], cwd=tiny.folder, check=True)
     migrate = ("connectors", f"--name={NAME}", "migrate_to_base_image", "--no-changelog", "--dry-run")
-    told = tiny.run(*migrate, "--prove=acme/published:{version}")
-    assert "the base of the old image is unknown" not in told.err
-    assert "distribution tinydep  added: 1.0" in told.err, told.err
+    done = tiny.run(*migrate, "--prove=acme/published:{version}")
+    assert "the base of the old image is unknown" not in done.err
+    assert "distribution tinydep  added: 1.0" in done.err, done.err
 
 
 # --- the page --------------------------------------------------------------------------------------

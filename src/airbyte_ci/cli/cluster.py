@@ -128,8 +128,8 @@ def _show(settings: Settings, result: "RemoteResult") -> None:
         status = _STATUSES.get(str(document.get("status")), "ok" if result.code == 0 else "failed")
         steps = document.get("steps") or [{}]
         reasons = [document.get("reason"), *(step.get("reason") for step in steps if step.get("status") == "failed")]
-        told = next((text for text in reasons if text), "") or str(document.get("digest", ""))
-        console.line(f"{terminal.mark(status)} {document.get('name', result.subject)} {told}".rstrip())
+        shown = next((text for text in reasons if text), "") or str(document.get("digest", ""))
+        console.line(f"{terminal.mark(status)} {document.get('name', result.subject)} {shown}".rstrip())
 
 
 def _documents(result: "RemoteResult") -> Iterator[dict[str, Any]]:

@@ -135,8 +135,8 @@ def gc(settings: Settings, older_than: float | None, max_size: int | None, *, as
         freed, size = format_size(collected.freed), format_size(collected.size)
         console.line(f"{collected.removed:,} entries removed, {freed} · {collected.kept:,} kept, {size}")
         if older_than is None and max_size is None and bound is not None:
-            told = f"the limit is {format_size(bound)}; use --older-than or --max-size to remove more"
-            console.line(f"  {told}")
+            reason = f"the limit is {format_size(bound)}; use --older-than or --max-size to remove more"
+            console.line(f"  {reason}")
     return 0
 
 

@@ -59,8 +59,8 @@ def hint_size(store: Store) -> None:
 
     size, bound = limit.size_of(store), limit.of(app.read_environment())
     if size > bound:
-        told = f"the store at {store.root} has {format_size(size)}, more than its limit of {format_size(bound)}"
-        console.line(f"! {told} → airbyte-ci store gc", err=True)
+        reason = f"the store at {store.root} has {format_size(size)}, more than its limit of {format_size(bound)}"
+        console.line(f"! {reason} → airbyte-ci store gc", err=True)
 
 
 def side_by_side(items: Sequence[T], work: Callable[[T], R], width: int) -> Iterator[tuple[T, R]]:

@@ -39,8 +39,8 @@ class Called:
         """Returns violations that no command allows: invalid messages, a reported error, an exit code."""
         if self.messages.problems:
             more = self.messages.invalid - 1
-            told = f" and {more} more" if more else ""
-            ended = self.fail(f"not of the Airbyte protocol: {self.messages.problems[0]}{told}", shown=False)
+            others = f" and {more} more" if more else ""
+            ended = self.fail(f"not of the Airbyte protocol: {self.messages.problems[0]}{others}", shown=False)
             return failed(self.step, ended.reason, "", tuple(map(self.secrets.redact, self.messages.problems[1:])))
         if self.messages.errors:
             return self.fail(f"the connector says: {self.messages.errors[0]}")
@@ -109,9 +109,9 @@ def read(place: StepSandbox, network: Network, secrets: Secrets, catalog: bytes,
     if strange := sorted(set(records) - asked):
         return called.fail(f"records of {', '.join(strange)}, which the catalog does not include", shown=False)
     silent = len(asked - set(records))
-    told = [_number(records.total(), "record"), f"of {_number(len(records), 'stream')}"]
-    told += [f"({_number(silent, 'stream')} without records)"] if silent else []
-    return ok("read", secrets.redact(f"{' '.join(told)}, {_number(called.messages.counts['STATE'], 'state')}"))
+    counts = [_number(records.total(), "record"), f"of {_number(len(records), 'stream')}"]
+    counts += [f"({_number(silent, 'stream')} without records)"] if silent else []
+    return ok("read", secrets.redact(f"{' '.join(counts)}, {_number(called.messages.counts['STATE'], 'state')}"))
 
 
 def configured(catalog: Mapping[str, Any], prefer: str = _FULL_REFRESH) -> bytes:

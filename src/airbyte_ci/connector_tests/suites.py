@@ -75,8 +75,8 @@ def missing_secrets(connector: Connector, secrets: Secrets) -> Ended | None:
 def run(suite: Suite, connector: Connector, development: Development, place: StepSandbox, secrets: Secrets) -> Ended:
     """Runs the suite; raises SandboxError if it cannot run at all. Unit tests see no secret."""
     if not development.has_pytest:
-        told = f"group {', '.join(development.groups)}" if development.groups else "none in its lock"
-        return skipped(suite.step, f"no pytest among its development dependencies ({told})", _advice(connector))
+        groups = f"group {', '.join(development.groups)}" if development.groups else "none in its lock"
+        return skipped(suite.step, f"no pytest among its development dependencies ({groups})", _advice(connector))
     with place.reports() as (folder, mount):
         workdir, target, path = f"/{source.CODE}", suite.folder, {}
         if connector.language == MANIFEST_ONLY:

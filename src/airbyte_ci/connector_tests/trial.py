@@ -160,18 +160,18 @@ class _Trial:
         for outcome in outcomes:
             if outcome.facts["platform"] == str(self.order.native):
                 self._plan, self._image = outcome.facts["plan"], outcome.facts["digest"]
-        told = "; ".join(outcome.summary for outcome in outcomes)
+        summary = "; ".join(outcome.summary for outcome in outcomes)
         unverified = [outcome for outcome in outcomes if outcome.status == "unverified"]
         if unverified:
             # The image for this machine is built and answers, regardless of other platforms.
             return Ended(
                 id="build",
                 status="unverified",
-                summary=told,
+                summary=summary,
                 reason=f"{unverified[0].facts['platform']}: {unverified[0].reason}",
                 answer="ok" if self._image else "unverified",
             )
-        return Ended(id="build", status="ok", summary=told, answer="ok")
+        return Ended(id="build", status="ok", summary=summary, answer="ok")
 
     def _unit(self) -> Ended:
         return self._suite("unit", "none")

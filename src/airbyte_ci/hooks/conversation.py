@@ -128,7 +128,7 @@ class Conversation:
         deadline = time.monotonic() + self.timeout
         self._send(json.dumps({"call": name}), deadline)
         answers: list[tuple[str, str, Any]] = []
-        told = 0
+        size = 0
         while True:
             message = self._receive(deadline)
             if "operations" in message:
@@ -140,7 +140,7 @@ class Conversation:
             if question.about != "secret":
                 answers.append((_asked_about(question), question.argument, reply.get("answer", reply)))
             text = json.dumps(reply)
-            if (told := told + len(text)) > _ANSWERS_LIMIT:
+            if (size := size + len(text)) > _ANSWERS_LIMIT:
                 raise HookError(
                     f"{self.module}: the answers to {name} exceed {_ANSWERS_LIMIT >> 20} MiB "
                     f"with the answer to {question.about} {question.argument}".rstrip(),
@@ -159,8 +159,8 @@ class Conversation:
         try:
             return {"answer": answer(question)}
         except CommandFailed as error:
-            told = {"message": error.message, "stdout": error.stdout, "stderr": error.stderr}
-            return {"failed": {**told, "command": list(error.command), "exit_code": error.returncode}}
+            failure = {"message": error.message, "stdout": error.stdout, "stderr": error.stderr}
+            return {"failed": {**failure, "command": list(error.command), "exit_code": error.returncode}}
         except AirbyteCiError as error:
             # The hook must not continue with a wrong view of the image, so the original reason is reported.
             raise HookError(f"{self.module.name}: {error.message}", advice=error.advice) from error
@@ -225,13 +225,13 @@ class Conversation:
 
     def _advice(self, message: Mapping[str, Any]) -> str | None:
         """Returns advice about values that the module may miss because hooks cannot see them."""
-        told = []
+        hints = []
         if "variable" in message:
             name = json.dumps(str(message["variable"])[:100])
-            told.append(f"to pass the variable, set hook-environment = [{name}] in .airbyte-ci.toml")
+            hints.append(f"to pass the variable, set hook-environment = [{name}] in .airbyte-ci.toml")
         if names := module_root.hidden(self.module.parent):
-            told.append(f"hooks see these files and folders as empty: {', '.join(sorted(names))}")
-        return "; ".join(told) or None
+            hints.append(f"hooks see these files and folders as empty: {', '.join(sorted(names))}")
+        return "; ".join(hints) or None
 
     def _line(self, deadline: float) -> bytes:
         """Returns one line of the conversation; empty if the process has ended."""

@@ -112,8 +112,8 @@ def main() -> None:
     except api.ExecError as error:
         pipe.send({"error": f"{_where(error, path) or f'{os.path.basename(path)}: '}{error}", "failed": True})
     except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever the hook raises is reported with its line
-        told = {"error": f"{_where(error, path)}{type(error).__name__}: {error}"}
-        pipe.send({**told, "variable": str(error.args[0])} if _is_about_environment(error) else told)
+        failure = {"error": f"{_where(error, path)}{type(error).__name__}: {error}"}
+        pipe.send({**failure, "variable": str(error.args[0])} if _is_about_environment(error) else failure)
 
 
 if __name__ == "__main__":

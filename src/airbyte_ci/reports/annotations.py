@@ -38,9 +38,9 @@ def _command(kind: str, item: ConnectorResult, part: ResultPart, prefix: str) ->
         if part.line:
             properties["line"] = str(part.line)
     properties["title"] = f"{item.name}: {part.id}"
-    told = ",".join(f"{key}={_property(value)}" for key, value in properties.items())
+    shown = ",".join(f"{key}={_property(value)}" for key, value in properties.items())
     message = "\n".join(text for text in (part.text, part.advice) if text)
-    return f"::{kind} {told}::{_data(message)}"
+    return f"::{kind} {shown}::{_data(message)}"
 
 
 def _data(text: str) -> str:

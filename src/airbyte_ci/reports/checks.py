@@ -35,8 +35,8 @@ def count(items: Sequence[Checked]) -> str:
     errors = [sum(finding.is_error for finding in item.findings) for item in items]
     warnings = [sum(finding.is_warning for finding in item.findings) for item in items]
     clean = sum(not error and not warning for error, warning in zip(errors, warnings, strict=True))
-    told = [f"{len(items)} connectors: {clean} without a failure"]
-    return " · ".join([*told, *_count(errors, "error"), *_count(warnings, "warning")])
+    numbers = [f"{len(items)} connectors: {clean} without a failure"]
+    return " · ".join([*numbers, *_count(errors, "error"), *_count(warnings, "warning")])
 
 
 def to_json(item: Checked) -> dict[str, Any]:
@@ -68,10 +68,10 @@ def _finding(finding: RuleFinding) -> dict[str, Any]:
 def _connector(item: Checked, width: int, *, alone: bool) -> Iterator[str]:
     yield f"{_mark(_worst(item.findings))} {item.name:<{width}}{''.join(_points(item))}"
     yield from (f"  {_mark('warning')} {note}" for note in item.notes)
-    told = _failures(item)
-    told += [finding for finding in item.findings if alone and (finding.is_unverified or _is_known(finding))]
-    column = max((len(finding.rule.id) for finding in told), default=0)
-    for finding, following in zip(told, [*told[1:], None], strict=False):
+    shown = _failures(item)
+    shown += [finding for finding in item.findings if alone and (finding.is_unverified or _is_known(finding))]
+    column = max((len(finding.rule.id) for finding in shown), default=0)
+    for finding, following in zip(shown, [*shown[1:], None], strict=False):
         verdict = finding.verdict
         yield f"  {_mark(_state(finding))} {finding.rule.id:<{column}}  {verdict.reason}"
         # One command often fixes several rules; it is printed once, below the last of them.

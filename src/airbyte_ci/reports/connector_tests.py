@@ -23,10 +23,10 @@ def lines(item: TrialResult, *, alone: bool = True) -> str:
 
 
 def _step(step: Ended, *, alone: bool) -> Iterator[str]:
-    told = step.summary if step.status == "ok" else step.reason or step.summary
-    told = with_id(told, step.error_id, is_dim=True)
+    words = step.summary if step.status == "ok" else step.reason or step.summary
+    words = with_id(words, step.error_id, is_dim=True)
     took = style(f" · {step.seconds:.1f} s", dim=True) if step.status != "skipped" else ""
-    yield f"  {terminal.mark(step.status)} {step.id:<{_COLUMN}}{told}{took}"
+    yield f"  {terminal.mark(step.status)} {step.id:<{_COLUMN}}{words}{took}"
     yield from (f"      {line}" for line in step.details)
     if step.advice and (alone or not next_step.is_shared(step.advice)):
         yield f"    {next_step.line(step.advice)}"
@@ -36,11 +36,11 @@ def count(items: Sequence[TrialResult]) -> str:
     """Returns the last line: how many passed, and which failed."""
     failed = [item for item in items if item.status == "failed"]
     passed = sum(item.status in ("ok", "unverified") for item in items)
-    told = [f"{len(items)} connectors: {passed} passed"]
+    numbers = [f"{len(items)} connectors: {passed} passed"]
     stopped = sum(item.is_interrupted and item.status != "failed" for item in items)
-    told += [f"{stopped} interrupted"] if stopped else []
-    told += [f"{len(failed)} failed: {', '.join(item.name for item in failed)}"] if failed else []
-    return " · ".join(told)
+    numbers += [f"{stopped} interrupted"] if stopped else []
+    numbers += [f"{len(failed)} failed: {', '.join(item.name for item in failed)}"] if failed else []
+    return " · ".join(numbers)
 
 
 def next_steps(items: Sequence[TrialResult], *, whole: int = 0) -> str:
@@ -64,9 +64,9 @@ def to_json(item: TrialResult) -> dict[str, Any]:
 
 def _step_json(step: Ended) -> dict[str, Any]:
     document: dict[str, Any] = {"id": step.id, "status": step.status, "seconds": round(step.seconds, 3)}
-    told = {"summary": step.summary, "reason": step.reason}
-    told |= {"errorId": step.error_id}
-    document |= {key: value for key, value in told.items() if value} | advice.to_json(step.advice)
+    texts = {"summary": step.summary, "reason": step.reason}
+    texts |= {"errorId": step.error_id}
+    document |= {key: value for key, value in texts.items() if value} | advice.to_json(step.advice)
     if step.details:
         document["output"] = list(step.details)
     if step.cases:
@@ -98,8 +98,8 @@ def document(items: Sequence[TrialResult], shard: str = "") -> str:
 
 def _as_case(step: Ended) -> Case:
     reason = with_id(step.reason, step.error_id)
-    told = "\n".join(part for part in (reason, *step.details, step.advice) if part)
-    return Case(step.id, "", status=step.status, message=told, seconds=step.seconds)
+    message = "\n".join(part for part in (reason, *step.details, step.advice) if part)
+    return Case(step.id, "", status=step.status, message=message, seconds=step.seconds)
 
 
 def _totals(cases: Sequence[Case]) -> dict[str, str]:

@@ -13,7 +13,7 @@ def lines(found: Mapping[str, Any] | None) -> str:
     """Returns a line per package, variable, setting and user, and counts of files by folder."""
     if found is None:
         return "  it does not customize its build\n"
-    told = [
+    rows = [
         *_pairs("package", found["packages"]),
         *_pairs("distribution", found["python"]),
         *_pairs("variable", found["variables"]),
@@ -23,11 +23,11 @@ def lines(found: Mapping[str, Any] | None) -> str:
         *_files(found["files"]),
     ]
     if found["size"]:
-        told.append(("size", f"{format_size(found['size'])} in files"))
+        rows.append(("size", f"{format_size(found['size'])} in files"))
     if found["impure"]:
-        told.append(("network", f"used by {len(found['impure'])} of its layers"))
-    width = max((len(kind) for kind, _ in told), default=0)
-    return join_lines(f"  {kind:{width}}  {text}" for kind, text in told) or "  the customization changed nothing\n"
+        rows.append(("network", f"used by {len(found['impure'])} of its layers"))
+    width = max((len(kind) for kind, _ in rows), default=0)
+    return join_lines(f"  {kind:{width}}  {text}" for kind, text in rows) or "  the customization changed nothing\n"
 
 
 def _pairs(kind: str, changes: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -25,8 +25,8 @@ def lines(items: Sequence[MachineCheck], *, quiet: bool = False) -> str:
         text += [f"  {item.cost}"] if item.cost else []
         text += [f"  {next_step.line(item.advice)}"] if item.advice and item.status != "ok" else []
     missing, limited = (sum(item.status == kind for item in items) for kind in ("missing", "limited"))
-    told = f"{missing} missing" if missing else "this machine can build"
-    return join_lines([*text, f"{len(items)} items checked: {told}{f' · {limited} with limits' if limited else ''}"])
+    verdict = f"{missing} missing" if missing else "this machine can build"
+    return join_lines([*text, f"{len(items)} items checked: {verdict}{f' · {limited} with limits' if limited else ''}"])
 
 
 def to_json(items: Sequence[MachineCheck]) -> dict[str, Any]:

@@ -49,12 +49,12 @@ def _case(suite: ElementTree.Element, item: Checked, finding: RuleFinding, prefi
         if verdict.place.line:
             attributes["line"] = str(verdict.place.line)
     case = ElementTree.SubElement(suite, "testcase", attributes)
-    told = plain("\n".join(part for part in (verdict.reason, verdict.advice) if part))
+    message = plain("\n".join(part for part in (verdict.reason, verdict.advice) if part))
     if finding.is_error:
         failure = {"message": plain(verdict.reason), "type": finding.rule.id}
-        ElementTree.SubElement(case, "failure", failure).text = told
+        ElementTree.SubElement(case, "failure", failure).text = message
     elif finding.is_warning:
-        ElementTree.SubElement(case, "system-out").text = f"warning: {told}"
+        ElementTree.SubElement(case, "system-out").text = f"warning: {message}"
     elif verdict.status != "ok":
         reason = f"unverified: {verdict.reason}" if finding.is_unverified else verdict.reason
         ElementTree.SubElement(case, "skipped", {"message": plain(reason)})

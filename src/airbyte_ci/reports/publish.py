@@ -81,10 +81,10 @@ def document(items: Sequence[Outcome], shard: str = "") -> str:
 def _case(suite: ElementTree.Element, item: Outcome) -> None:
     attributes = {"name": "publish", "classname": plain(item.subject), "time": f"{_seconds(item):.3f}"}
     case = ElementTree.SubElement(suite, "testcase", attributes)
-    told = plain("\n".join(part for part in (item.reason, item.advice, *item.details) if part))
+    message = plain("\n".join(part for part in (item.reason, item.advice, *item.details) if part))
     if item.status == "failed":
         failure = {"message": plain(item.reason), "type": item.error_id or "publish"}
-        ElementTree.SubElement(case, "failure", failure).text = told
+        ElementTree.SubElement(case, "failure", failure).text = message
     elif item.facts.get("digest"):
         ElementTree.SubElement(case, "system-out").text = plain("\n".join((item.summary, *item.details)))
     else:

@@ -31,9 +31,9 @@ def outcome(item: Outcome, *, alone: bool = True) -> str:
 
     If it is not `alone`, `ending` prints its next command, joined with those of the others.
     """
-    told = escape_message(item.summary if item.status == "ok" else item.reason or item.summary)
-    subject = "" if item.subject in told.partition(":")[0] else f"{item.subject} "
-    lines = [f"{mark(item.status)} {subject}{with_id(told, item.error_id, is_dim=True)}"]
+    words = escape_message(item.summary if item.status == "ok" else item.reason or item.summary)
+    subject = "" if item.subject in words.partition(":")[0] else f"{item.subject} "
+    lines = [f"{mark(item.status)} {subject}{with_id(words, item.error_id, is_dim=True)}"]
     lines += [f"  {escape(detail, MESSAGE_LIMIT)}" for detail in item.details]
     if item.advice and (alone or not next_step.is_shared(item.advice)):
         lines.append(f"  {next_step.line(item.advice)}")
@@ -52,8 +52,8 @@ def change(subject: str, files: Sequence[str], items: Sequence[Outcome], seconds
     lines = [f"{escape(subject)} changed{names} → {ended}{time}"]
     for item in items:
         is_failed = item.status == "failed"
-        told = [detail for detail in item.details if is_failed or (detail.startswith("!") and detail not in known)]
-        lines += [f"  {escape(detail, MESSAGE_LIMIT)}" for detail in told]
+        shown = [detail for detail in item.details if is_failed or (detail.startswith("!") and detail not in known)]
+        lines += [f"  {escape(detail, MESSAGE_LIMIT)}" for detail in shown]
         lines += [f"  {next_step.line(item.advice)}"] if item.advice and is_failed else []
     return join_lines(lines).removesuffix("\n")
 
@@ -61,8 +61,8 @@ def change(subject: str, files: Sequence[str], items: Sequence[Outcome], seconds
 def _short(item: Outcome) -> str:
     """The digest of an outcome; why it failed, where it has none."""
     digest = str(item.facts.get("digest", ""))
-    told = digest[:_DIGEST] if digest else with_id(escape_message(item.reason or item.summary), item.error_id)
-    return f"{told} ({escape_message(item.reason)})" if digest and item.reason else told
+    words = digest[:_DIGEST] if digest else with_id(escape_message(item.reason or item.summary), item.error_id)
+    return f"{words} ({escape_message(item.reason)})" if digest and item.reason else words
 
 
 def ending(items: Sequence[Outcome], done: str, *, whole: int = 0) -> str:

@@ -139,7 +139,7 @@ def different(old: ReadResult, new: ReadResult) -> list[FactRow]:
 
 
 @pytest.mark.parametrize(
-    ("records", "key", "told"),
+    ("records", "key", "changes"),
     [
         ([RECORDS[1], RECORDS[0]], True, []),
         ([RECORDS[1], RECORDS[0]], False, []),
@@ -152,10 +152,10 @@ def different(old: ReadResult, new: ReadResult) -> list[FactRow]:
         ([*RECORDS, RECORDS[1]], False, ["2 → 3 records; 1 records differ"]),
     ],
 )
-def test_a_difference_of_records_is_counted(records: list[dict[str, Any]], key: bool, told: list[str]) -> None:
+def test_a_difference_of_records_is_counted(records: list[dict[str, Any]], key: bool, changes: list[str]) -> None:
     """Counts, primary keys, their uniqueness and values are compared; no value is in a row, and no order matters."""
     rows = different(read(RECORDS, key=key), read(records, key=key))
-    assert [row.change for row in rows] == told
+    assert [row.change for row in rows] == changes
     assert "secret" not in repr(rows)
 
 

@@ -168,7 +168,7 @@ def compare(
     return compare_images(store, one, other, intended)
 
 
-def told(found: ImageComparison) -> dict[str, str]:
+def verdicts(found: ImageComparison) -> dict[str, str]:
     """The rows that are not the same: kind and name → verdict; certificates by what they are called."""
     return {f"{row.kind} {_name(row)}": row.verdict for row in found.rows if row.verdict != "same"}
 
@@ -180,7 +180,7 @@ def _name(row: FactRow) -> str:
 def test_two_builds_of_the_same_connector_are_the_same(store: Store) -> None:
     """Images with the same content have no row that differs, and rows of every kind."""
     found = compare(store, SAMPLE, SAMPLE)
-    assert told(found) == {} and not found.has_failures
+    assert verdicts(found) == {} and not found.has_failures
     assert {row.kind for row in found.rows} >= {"setting", "variable", "package", "distribution", "certificate", "file"}
 
 
@@ -188,7 +188,7 @@ def test_two_builds_of_the_same_connector_are_the_same(store: Store) -> None:
 def test_a_seeded_difference_is_found(store: Store, seed: Seed) -> None:
     """Each difference gives its own rows and no others, and fails the comparison unless it is expected."""
     found = compare(store, SAMPLE, seed.change(SAMPLE))
-    assert told(found) == seed.rows
+    assert verdicts(found) == seed.rows
     assert found.has_failures == (set(seed.rows.values()) != {"expected"})
 
 
@@ -208,7 +208,7 @@ def _on_newer_base(sample: SampleImage) -> SampleImage:
 def test_the_base_explains_its_own_differences(store: Store) -> None:
     """What another base image brings is expected, and names that image; the connector's own loss stays lost."""
     found = compare(store, SAMPLE, _on_newer_base(SAMPLE).without("opt/tool/data.bin"))
-    assert told(found) == {
+    assert verdicts(found) == {
         "system operating system": "expected",
         "package deb openssl": "expected",
         "package deb dash": "expected",
@@ -225,7 +225,7 @@ def test_a_change_of_the_old_image_is_not_explained_by_the_base(store: Store) ->
     """A value that the old image set itself is reported, even if the new one has the base's; of any old base."""
     edited = SAMPLE.adding(Entry(path="etc/openssl.cnf", content=b"level = 1\n"))
     for with_base in (True, False):
-        found = told(compare(store, edited, _on_newer_base(SAMPLE), with_old_base=with_base))
+        found = verdicts(compare(store, edited, _on_newer_base(SAMPLE), with_old_base=with_base))
         assert found["file etc/openssl.cnf"] == "unexplained"
 
 
@@ -234,17 +234,17 @@ def test_the_connectors_own_package_is_its_code(store: Store) -> None:
     own = samples.distribution("source_sample", "1.0.0", b"")
     code = Entry(path=f"{CODE}/source_sample/__init__.py", content=b"", uid=1000, gid=1000)
     installed = SAMPLE.adding(*own, code)
-    assert told(compare(store, installed, SAMPLE.adding(code))) == {"distribution source-sample": "expected"}
+    assert verdicts(compare(store, installed, SAMPLE.adding(code))) == {"distribution source-sample": "expected"}
     other = Entry(path=code.path, content=b"other", uid=1000, gid=1000)
-    assert told(compare(store, installed, SAMPLE.adding(other)))["distribution source-sample"] == "lost"
+    assert verdicts(compare(store, installed, SAMPLE.adding(other)))["distribution source-sample"] == "lost"
 
 
 def test_mode_and_owner_of_code_are_the_builds(store: Store) -> None:
     """Code that only has the mode and owner of airbyte-ci's builds is expected, but not a lost executable bit."""
     plain = SAMPLE.adding(Entry(path=f"{CODE}/main.py", content=b"main", mode=0o664))
-    assert told(compare(store, plain, SAMPLE)) == {f"file {CODE}/main.py": "expected"}
+    assert verdicts(compare(store, plain, SAMPLE)) == {f"file {CODE}/main.py": "expected"}
     program = SAMPLE.adding(Entry(path=f"{CODE}/main.py", content=b"main", mode=0o755))
-    assert told(compare(store, program, SAMPLE)) == {f"file {CODE}/main.py": "unexplained"}
+    assert verdicts(compare(store, program, SAMPLE)) == {f"file {CODE}/main.py": "unexplained"}
 
 
 def test_an_unknown_base_excuses_no_setting(store: Store) -> None:
@@ -253,7 +253,7 @@ def test_an_unknown_base_excuses_no_setting(store: Store) -> None:
         symlink("etc/localtime", "/usr/share/zoneinfo/Europe/Berlin"),
         Entry(path="etc/passwd", content=samples.PASSWD.replace("1000:", "1001:", 1).encode()),
     ).with_settings(User="root", Env=[*samples.SETTINGS["Env"][:-1], "API_LIMIT=11"])
-    found = told(compare(store, old, _on_newer_base(SAMPLE), with_old_base=False))
+    found = verdicts(compare(store, old, _on_newer_base(SAMPLE), with_old_base=False))
     assert {name for name, verdict in found.items() if verdict == "unexplained"} == {
         "setting user",
         "variable API_LIMIT",
@@ -286,7 +286,7 @@ def test_only_what_a_migration_intends_is_expected(store: Store) -> None:
         "distribution pendulum": "expected",
         "distribution extra": "unexplained",
     }
-    assert told(compare(store, old, new, intended=IntendedChange(code=code))) == expected
+    assert verdicts(compare(store, old, new, intended=IntendedChange(code=code))) == expected
     required = IntendedChange(code=code, required=frozenset({"pendulum", "requests"}))
     expected |= {"distribution requests": "unexplained", "distribution pendulum": "lost"}
-    assert told(compare(store, old, new, intended=required)) == expected
+    assert verdicts(compare(store, old, new, intended=required)) == expected

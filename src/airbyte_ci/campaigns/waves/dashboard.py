@@ -70,8 +70,8 @@ def _boxes(membership: Membership, state: CampaignState, commands: Commands) -> 
             is_ticked = item.connector in commands.retried
             yield _box("retry", item.connector, f"Try {item.connector} again", is_ticked=is_ticked)
     if any(item.is_done and item.pull for item in state.connectors) or commands.is_reverted:
-        told = "Open pull requests that revert everything that was merged"
-        yield _box("revert", "", told, is_ticked=commands.is_reverted)
+        words = "Open pull requests that revert everything that was merged"
+        yield _box("revert", "", words, is_ticked=commands.is_reverted)
 
 
 def _box(do: str, subject: str, words: str, *, is_ticked: bool) -> str:

@@ -92,8 +92,8 @@ def open_reverts(
                 branch = opened.file.revert_branch(item.connector)
                 parcel = Parcel(branch, f"revert_{planner.migration.id}", (change,))
                 done = deliver.to_pull_request(ground, parcel, tips.get(branch), pulls, opened.file.labels)
-                told = f"{change.summary}: pull request {done.pull_request} {done.done}: {done.url}"
-                outcome = Outcome(subject=item.connector, status="ok", summary=told)
+                summary = f"{change.summary}: pull request {done.pull_request} {done.done}: {done.url}"
+                outcome = Outcome(subject=item.connector, status="ok", summary=summary)
         except GitHubLimit:
             raise
         except AirbyteCiError as error:

@@ -54,8 +54,8 @@ def run_campaign(settings: Settings, name: str, retried: tuple[str, ...], *, as_
             return 0
         number = opened.file.dashboard
         commands = dashboard.read(opened, number) if number else Commands()
-        asked = (*retried, *(name for name in sorted(commands.retried) if opened.membership.has(name)))
-        opened = replace(opened, previous=_without_trials(opened, asked))
+        names = (*retried, *(name for name in sorted(commands.retried) if opened.membership.has(name)))
+        opened = replace(opened, previous=_without_trials(opened, names))
         with workbench.open_app(settings, opened.fleet.configuration) as (tools, progress):
             outcomes = _step(settings, opened, tools, progress, commands)
     return exit_code(outcomes)
@@ -93,8 +93,8 @@ def _step(
                 with progress.paused():
                     _show(settings, outcome)
             if commands.is_reverted:
-                told = f"requested on issue {opened.file.dashboard}"
-                outcomes += open_reverts(settings, planner, step.state, told, pulls)
+                reason = f"requested on issue {opened.file.dashboard}"
+                outcomes += open_reverts(settings, planner, step.state, reason, pulls)
         finally:
             # Whatever happened is recorded, also before an error or an interruption.
             opened.save(step.state)

@@ -113,8 +113,8 @@ def _outcome(connector: Connector, ejected: Ejected, place: Path | None) -> Outc
     advice = (
         f"docker build -t {connector.image_repository}:dev {shlex.quote(workbench.shown_path(place))}" if place else ""
     )
-    told = f"{workbench.shown_path(place)}: Dockerfile and {len(ejected.files)} other files" if place else ""
-    return Outcome(subject=connector.name, status="ok", summary=told, advice=advice, facts=facts)
+    summary = f"{workbench.shown_path(place)}: Dockerfile and {len(ejected.files)} other files" if place else ""
+    return Outcome(subject=connector.name, status="ok", summary=summary, advice=advice, facts=facts)
 
 
 def _show(settings: Settings, outcome: Outcome, printed: Ejected | None, *, alone: bool) -> None:

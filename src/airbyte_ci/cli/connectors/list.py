@@ -101,8 +101,8 @@ def list_connectors(
     fleet.bases.save()
     fleets.tell_unreadable(fleet)
     if assert_none and rows:
-        told = "1 connector is" if len(rows) == 1 else f"{len(rows)} connectors are"
-        console.error(f"{told} selected, but --assert-none expects none")
+        number = "1 connector is" if len(rows) == 1 else f"{len(rows)} connectors are"
+        console.error(f"{number} selected, but --assert-none expects none")
         return 1
     return 1 if fleet.unreadable else 0
 

@@ -90,8 +90,8 @@ def run_connector(
                 return ended
             if ended:
                 failed.append(connector.name)
-    told = f"{len(connectors)} connectors: {len(connectors) - len(failed)} answered {arguments[0]}"
-    console.line(told + (f" · {len(failed)} did not: {', '.join(failed)}" if failed else ""), err=True)
+    summary = f"{len(connectors)} connectors: {len(connectors) - len(failed)} answered {arguments[0]}"
+    console.line(summary + (f" · {len(failed)} did not: {', '.join(failed)}" if failed else ""), err=True)
     return int(bool(failed))
 
 

@@ -231,9 +231,9 @@ def _rules(
     found = checked(connector)
     advice = f"airbyte-ci connectors --name={connector.name} check"
     errors = [finding for finding in found.findings if finding.is_error]
-    told = [f"{finding.rule.id}: {finding.verdict.reason}" for finding in errors]
-    if told:
-        return steps.failed("rules", told[0], advice, tuple(told[1:]))
+    reasons = [f"{finding.rule.id}: {finding.verdict.reason}" for finding in errors]
+    if reasons:
+        return steps.failed("rules", reasons[0], advice, tuple(reasons[1:]))
     warnings = sum(finding.is_warning for finding in found.findings)
     unknown = sum(finding.is_unverified for finding in found.findings)
     counted = ((warnings, f"{warnings} warning{'s' * (warnings > 1)}"), (unknown, f"{unknown} not verified"))
@@ -305,7 +305,7 @@ class _Testing:
         by_id = {step.id: step for step in tested.steps}
         if build := by_id.get("build"):
             status: Status = "failed" if build.status == "failed" else build.answer or "unverified"
-            told = build.summary if status == "ok" else build.reason
-            recording.keep(self._app.store, connector, before, "built", status, told)
+            summary = build.summary if status == "ok" else build.reason
+            recording.keep(self._app.store, connector, before, "built", status, summary)
         if {*steps.IDS[:-1]} <= self._request.wanted:
             recording.keep(self._app.store, connector, before, "tested", *steps.whole(tested.steps))
