@@ -4,17 +4,18 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from airbyte_ci.app import now
 from airbyte_ci.cli.connector_file import read_connector_file
 from airbyte_ci.connector_tests import secrets
-from airbyte_ci.connector_tests.behavior.compare import BehaviorOptions
-from airbyte_ci.connector_tests.protocol import problem_of_catalog, problem_of_state
 from airbyte_ci.connector_tests.read_inputs import ReadInputs
 from airbyte_ci.sandbox.command import Network
+
+if TYPE_CHECKING:  # slow to import, and few migrations are proven
+    from airbyte_ci.connector_tests.behavior.compare import BehaviorOptions
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -40,8 +41,10 @@ class RequestedBehavior:
         """Returns the inputs of check, discover and read, with the secrets that were found."""
         return ReadInputs(secrets=found, catalog=self.catalog, state=self.state)
 
-    def options(self, connection: ReadInputs | None, *, missing: str = "", kind: str = "") -> BehaviorOptions:
+    def options(self, connection: ReadInputs | None, *, missing: str = "", kind: str = "") -> "BehaviorOptions":
         """Returns how to run the images of a connector of a kind, which may be unknown."""
+        from airbyte_ci.connector_tests.behavior.compare import BehaviorOptions
+
         return BehaviorOptions(
             connection=connection,
             missing=missing,
@@ -111,8 +114,8 @@ def with_behavior(config: str, catalog: str, needs: str = "") -> Callable[[Calla
         ) -> Any:  # noqa: ANN401  # click's callables
             behavior = RequestedBehavior(
                 config=secrets.configuration_in(config) if config else None,
-                catalog=read_connector_file(catalog, problem_of_catalog),
-                state=read_connector_file(state, problem_of_state),
+                catalog=_read_catalog(catalog) if catalog else None,
+                state=_read_state(state) if state else None,
                 is_live=is_live,
                 ignored=ignored,
                 network=network,
@@ -126,3 +129,15 @@ def with_behavior(config: str, catalog: str, needs: str = "") -> Callable[[Calla
         return result
 
     return decorate
+
+
+def _read_catalog(path: Path) -> bytes | None:
+    from airbyte_ci.connector_tests.protocol import problem_of_catalog  # slow to import
+
+    return read_connector_file(path, problem_of_catalog)
+
+
+def _read_state(path: Path) -> bytes | None:
+    from airbyte_ci.connector_tests.protocol import problem_of_state  # slow to import
+
+    return read_connector_file(path, problem_of_state)

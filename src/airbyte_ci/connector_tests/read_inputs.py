@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from airbyte_ci.connector_tests import protocol
 from airbyte_ci.connector_tests.secrets import Secrets
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import ConnectorError
@@ -30,6 +29,8 @@ def with_own_catalog(connector: Connector, inputs: ReadInputs) -> ReadInputs:
     """Returns the inputs with the connector's configured catalog unless they name one. Raises ConnectorError."""
     if inputs.catalog is not None or (catalog := own_catalog(connector)) is None:
         return inputs
+    from airbyte_ci.connector_tests import protocol  # slow to import, and commands read only the constant
+
     if wrong := protocol.problem_of_catalog(catalog):
         raise ConnectorError(
             f"cannot read {connector.relative}/{CATALOG}: {wrong}",

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
+# The value of --prove without an image: see `previous_image.find_previous`.
+AUTOMATIC = "auto"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:

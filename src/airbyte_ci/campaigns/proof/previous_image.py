@@ -4,6 +4,7 @@ import tempfile
 from pathlib import Path
 
 from airbyte_ci.attest.compare.find_image import FoundImage, find_image, with_annotated_base, with_named_base
+from airbyte_ci.campaigns.changes.proof import AUTOMATIC
 from airbyte_ci.campaigns.dockerfile import stages
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import AirbyteCiError, ConnectorError, UsageError
@@ -12,9 +13,6 @@ from airbyte_ci.images import docker_build, job, naming
 from airbyte_ci.images.order import Order
 from airbyte_ci.oci.image import Platform
 from airbyte_ci.python.environment.tools import Tools
-
-# The value of --prove without an image: see `find_previous`.
-AUTOMATIC = "auto"
 
 
 def find_previous(connector: Connector, order: Order, tools: Tools, named: str = AUTOMATIC) -> FoundImage:

@@ -15,7 +15,7 @@ from airbyte_ci.campaigns.migrations.migration import Migration, plan_change
 from airbyte_ci.campaigns.migrations.option import Kind, Option, declared
 from airbyte_ci.cli import ending, resolving, workbench
 from airbyte_ci.cli import fleet as fleets
-from airbyte_ci.cli.changes import campaign, changelog_entry, proving, trying
+from airbyte_ci.cli.changes import campaign, changelog_entry, prove_option, trying
 from airbyte_ci.cli.changes.campaign import Campaign, Preparer
 from airbyte_ci.cli.changes.changelog_entry import Decorator
 from airbyte_ci.cli.compatibility import without_effect
@@ -52,7 +52,7 @@ def _decorators(migration: Migration[Any]) -> Iterator[Decorator]:
     if migration.chooses_base_image:
         yield trying.option
     if migration.can_be_proven:
-        yield from proving.OPTIONS
+        yield from prove_option.OPTIONS
     yield from (without_effect(spelling, why) for spelling, why in migration.ignores.items())
 
 
@@ -63,7 +63,7 @@ def _click_option(name: str, item: Option) -> Decorator:
 def _run(migration: Migration[Any], settings: Settings, asked: SelectionOptions, given: dict[str, Any]) -> int:
     """Plans the change of each selected connector, and writes or delivers it."""
     options = migration.options(**{name: given.pop(name) for name in declared(migration.options)})
-    is_tried, proof = given.pop("is_tried", False), proving.read(given)
+    is_tried, proof = given.pop("is_tried", False), prove_option.read(given)
     resolving.refuse_offline(migration, settings)
     words = changelog_entry.read(migration, given["destination"], given)
     fleet = fleets.load_for_change(settings, asked, migration.verb.do)
@@ -84,7 +84,10 @@ def _run(migration: Migration[Any], settings: Settings, asked: SelectionOptions,
         return campaign.run(started, plan)
     with workbench.open_app(settings, fleet.configuration) as (app, progress):
         planner = trying.planner(started, plan, app, progress) if is_tried else plan
-        planner = proving.planner(started, planner, app, progress, proof) if proof else planner
+        if proof:
+            from airbyte_ci.cli.changes import proving  # slow to import
+
+            planner = proving.planner(started, planner, app, progress, proof)
         with _preparer(migration, options, app, asked.concurrency) as prepare:
             return campaign.run(started, planner, prepare)
 
