@@ -80,7 +80,7 @@ class CampaignStep:
         for item in self.state.connectors:
             pull = item.pull
             # A pull request that reverts the change has another branch, and is merged by people.
-            if pull is None or pull.status != "open" or item.reason.endswith("reverts it"):
+            if pull is None or pull.status != "open" or pull.is_revert:
                 continue
             try:
                 if self.state.held:

@@ -94,7 +94,8 @@ def _connector(
         )
     if exclusion := campaign.exclusion(member.name, facts.time.date()):
         return _moved(item, "excluded", str(exclusion))
-    revert = facts.reverts.get(member.name)
+    found = facts.reverts.get(member.name)
+    revert = replace(found, is_revert=True) if found else None
     if revert and revert.status == "merged":
         return replace(item, state="reverted", reason=f"by pull request {revert.number}", pull=revert)
     pull = facts.pulls.get(member.name)

@@ -29,7 +29,10 @@ _SIZE_LIMIT = 16 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PullState:
-    """A pull request as GitHub reports it. `node` is its ID in GraphQL; `head` is the commit of its branch."""
+    """A pull request as GitHub reports it. `node` is its ID in GraphQL; `head` is the commit of its branch.
+
+    `is_revert` tells that it reverts the change of a merged one.
+    """
 
     number: int
     url: str
@@ -45,6 +48,7 @@ class PullState:
     is_mergeable: bool = False
     is_automatic: bool = False
     is_queued: bool = False
+    is_revert: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
