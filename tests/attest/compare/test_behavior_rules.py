@@ -63,6 +63,8 @@ SEEDS: tuple[tuple[str, Edit, str], ...] = (
     ("alternative added", lambda spec: _properties(spec)["login"]["oneOf"].append({"type": "object"}), "expected"),
     ("closed", lambda spec: _schema(spec).update(additionalProperties=False), "unexplained"),
     ("a fact of the spec", lambda spec: spec.update(supportsIncremental=False), "unexplained"),
+    ("a default of the protocol", lambda spec: spec.update(supportsDBT=False), "expected"),
+    ("a fact that is not the default", lambda spec: spec.update(supportsDBT=True), "unexplained"),
     ("a link of the spec", lambda spec: spec.update(documentationUrl="https://other.example"), "expected"),
 )
 
@@ -117,6 +119,14 @@ def test_catalogs_are_compared_strictly() -> None:
     assert [row.verdict for row in compare_catalogs(None, None)] == ["unexplained"]
 
 
+def test_a_field_of_a_stream_is_absent_or_has_its_default() -> None:
+    """What is false or empty in one catalog may be absent in the other; other values are in the row."""
+    defaults = {"is_file_based": False, "is_resumable": False, "source_defined_primary_key": [], "namespace": ""}
+    assert _verdicts([STREAM], [{**STREAM, **defaults}]) == {}
+    rows = compare_catalogs({"streams": [{**STREAM, "is_resumable": True}]}, {"streams": [STREAM]})
+    assert [row.change for row in rows] == ["is_resumable true → absent"]
+
+
 # --- records and states --------------------------------------------------------------------------
 
 RECORDS = [{"id": 1, "name": "one"}, {"id": 2, "name": "two"}]
@@ -147,6 +157,7 @@ def different(old: ReadResult, new: ReadResult) -> list[FactRow]:
         ([*RECORDS, {"id": 3}], True, ["2 → 3 records; 1 new primary keys"]),
         ([RECORDS[0], {"id": 2, "name": "secret"}], True, ["values of name differ"]),
         ([RECORDS[0], {"id": 2}], True, ["values of name differ"]),
+        ([RECORDS[0], {**RECORDS[1], "x": None}], True, ["x: null in one image and absent in the other"]),
         ([*RECORDS, RECORDS[1]], True, ["2 → 3 records; 1 primary keys are no longer unique"]),
         ([RECORDS[0], {"id": 2, "name": "secret"}], False, ["1 records differ"]),
         ([*RECORDS, RECORDS[1]], False, ["2 → 3 records; 1 records differ"]),

@@ -59,6 +59,8 @@ def _differences(path: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> I
             yield from _alternatives(place, before or [], after or [])
         else:
             verdict, reason = _keyword(key, old, new)
+            if not path and before in (None, False) and after in (None, False):
+                verdict, reason = "expected", "false is the protocol's default"
             yield _row(place, before, after, verdict, reason=reason)
 
 

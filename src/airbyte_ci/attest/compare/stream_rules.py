@@ -3,8 +3,7 @@
 Rows name streams, fields and numbers, never values of records: reports go to places where others read them.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +23,7 @@ _FIELDS = (
     "is_file_based",
 )
 _SHOWN = 5
+_LONGEST = 60
 
 
 @dataclass(slots=True)
@@ -105,9 +105,22 @@ def compare_catalogs(old: Mapping[str, Any] | None, new: Mapping[str, Any] | Non
         if one is None or other is None:
             yield _row("discover", _name(key), one, other, "lost" if one else "unexplained")
             continue
-        changed = [name for name in _FIELDS if canonical_json(one.get(name)) != canonical_json(other.get(name))]
+        pairs = [(name, _field(one, name), _field(other, name)) for name in _FIELDS]
+        changed = [_changed(*pair) for pair in pairs if canonical_json(pair[1]) != canonical_json(pair[2])]
         verdict: Verdict = "unexplained" if changed else "same"
         yield _row("discover", _name(key), one, other, verdict, change=", ".join(changed))
+
+
+def _field(stream: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401  # a JSON value
+    """Returns the value of a field; None if it is absent, false or empty, which mean the same in the protocol."""
+    return stream.get(name) or None
+
+
+def _changed(name: str, old: object, new: object) -> str:
+    if name == "json_schema":
+        return name
+    shown = ["absent" if value is None else canonical_json(value).decode()[:_LONGEST] for value in (old, new)]
+    return f"{name} {' → '.join(shown)}"
 
 
 def _by_key(catalog: Mapping[str, Any]) -> dict[StreamKey, Mapping[str, Any]]:
@@ -145,10 +158,9 @@ def _compare_streams(name: str, old: ReadStream, new: ReadStream) -> Iterator[Fa
         found += [f"{more:,} new primary keys"] if more else []
         if new.duplicates > old.duplicates:
             found.append(f"{new.duplicates - old.duplicates:,} primary keys are no longer unique")
-        fields = _different_fields(old, new)
-        if fields:
-            shown = ", ".join(list(fields)[:_SHOWN])
-            found.append(f"values of {shown}{' and others' if len(fields) > _SHOWN else ''} differ")
+        fields, nulls = _different_fields(old, new)
+        found += [f"values of {_list(fields)} differ"] if fields else []
+        found += [f"{_list(nulls)}: null in one image and absent in the other"] if nulls else []
     elif gone or more:
         found.append(f"{max(gone, more):,} records differ")
     only_gone = gone and not more and old.primary_key and not found[2:]
@@ -157,12 +169,21 @@ def _compare_streams(name: str, old: ReadStream, new: ReadStream) -> Iterator[Fa
     yield FactRow(kind="read", name=name, old=counts[0], new=counts[1], verdict=verdict, change="; ".join(found))
 
 
-def _different_fields(old: ReadStream, new: ReadStream) -> Counter[str]:
-    found: Counter[str] = Counter()
+def _different_fields(old: ReadStream, new: ReadStream) -> tuple[list[str], list[str]]:
+    """Returns the fields whose values differ, and those that are null in one image and absent in the other."""
+    values, nulls = set(), set()
     for key in old.records.keys() & new.records.keys():
         one, other = old.records[key], new.records[key]
-        found.update(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
-    return Counter(dict(sorted(found.items())))
+        for name in one.keys() | other.keys():
+            if one.get(name, _NULL) != other.get(name, _NULL):
+                values.add(name)
+            elif one.get(name) != other.get(name):
+                nulls.add(name)
+    return sorted(values), sorted(nulls - values)
+
+
+def _list(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:_SHOWN])}{' and others' if len(names) > _SHOWN else ''}"
 
 
 def _compare_states(name: str, old: object, new: object) -> FactRow:
@@ -204,6 +225,9 @@ def _value(data: Mapping[str, Any], path: tuple[str, ...]) -> Any:  # noqa: ANN4
 
 def _digest(value: object) -> str:
     return Digest.of(canonical_json(value)).hex[:24]
+
+
+_NULL = _digest(None)
 
 
 def _name(key: StreamKey) -> str:
