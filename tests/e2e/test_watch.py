@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -197,3 +198,28 @@ def test_it_builds_what_the_files_say(tiny: Tiny) -> None:
         refused = tiny.build("--watch", option)
         assert refused.code == 2
         assert option in refused.err
+
+
+def test_a_saved_file_is_tested(tiny: Tiny, store: Store, tmp_path: Path) -> None:
+    """`test --watch` runs the steps again, reports which failed, and builds what the next command finds built."""
+    main = tiny.connector() / "main.py"
+    home = with_base(store, tiny.base, tmp_path / "home", unpacked=True)
+    with watching(replace(tiny, home=home), "--only-step=spec", "--only-step=build", verb="test") as watch:
+        first = watch.result()
+        assert (first["command"], first["status"]) == ("test", "ok"), first
+        main.write_text("raise SystemExit('broken')\n")
+        broken = watch.result()
+        assert (broken["status"], broken["changed"]) == ("failed", ["main.py"])
+        assert broken["reason"].startswith("build: "), broken
+        main.write_text(f"{MAIN}# again\n")
+        assert watch.result()["status"] == "ok"
+        assert watch.interrupt() == 130
+    assert tiny.build(home=home).json["cached"]
+
+
+@pytest.mark.parametrize("option", ["--junit=report.xml", "--baseline=main"])
+def test_what_needs_the_end_of_a_test_is_refused(tiny: Tiny, option: str) -> None:
+    """A report is written at the end, which a watching command does not have."""
+    ended = tiny.run("connectors", f"--name={NAME}", "test", "--watch", option)
+    assert ended.code == 2
+    assert f"--watch tests what changes, and cannot be used with {option.partition('=')[0]}" in ended.err

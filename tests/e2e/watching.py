@@ -55,9 +55,9 @@ class Watch:
 
 
 @contextmanager
-def watching(tiny: Tiny, *arguments: str) -> Iterator[Watch]:
-    """`build --watch --json` of all connectors, from when it watches; ended afterwards."""
-    command = [sys.executable, "-m", "airbyte_ci", "connectors", "--all", "build", "--watch", "--json", *arguments]
+def watching(tiny: Tiny, *arguments: str, verb: str = "build") -> Iterator[Watch]:
+    """`build --watch --json` of all connectors, or another command, from when it watches; ended afterwards."""
+    command = [sys.executable, "-m", "airbyte_ci", "connectors", "--all", verb, "--watch", "--json", *arguments]
     environment = {**os.environ, "AIRBYTE_CI_HOME": str(tiny.home), **tiny.environment}
     with (tiny.folder.parent / "watch.log").open("w") as log:
         process = subprocess.Popen(

@@ -56,13 +56,15 @@ class Ended:
 class TrialResult:
     """All steps of one connector's test in the order of their ids; `folder` is its path in the repository (posix).
 
-    `image` is the digest of the tested image's manifest, empty if none was built.
+    `image` is the digest of the tested image's manifest, empty if none was built. `folders` are those that the build
+    read in addition to the connector's own.
     """
 
     name: str
     folder: str
     steps: tuple[Ended, ...]
     image: str = ""
+    folders: tuple[str, ...] = ()
 
     @property
     def is_interrupted(self) -> bool:

@@ -75,7 +75,7 @@ def run(connector: Connector, order: Order, tools: Tools, request: TrialOptions,
 
 def _result(connector: Connector, trial: "_Trial") -> TrialResult:
     steps = tuple(trial.ended[step] for step in IDS if step in trial.ended)
-    return TrialResult(connector.name, connector.relative, steps, trial.image)
+    return TrialResult(connector.name, connector.relative, steps, trial.image, trial.folders)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -89,6 +89,7 @@ class _Trial:
     ended: dict[StepId, Ended] = field(default_factory=dict)
     _plan: str = ""
     _image: str = ""
+    _folders: tuple[str, ...] = ()
     _bare: StepSandbox | None = None
     _with_tests: tuple[Development, StepSandbox] | None = None
     _lock: Any = field(default_factory=threading.Lock)
@@ -98,6 +99,11 @@ class _Trial:
     def image(self) -> str:
         """Returns the digest of the image, once it is built."""
         return self._image
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """Returns the folders that the build read in addition to the connector's own."""
+        return self._folders
 
     def step(self, step: StepId) -> Ended:
         started = time.monotonic()
@@ -157,6 +163,7 @@ class _Trial:
 
     def _build(self) -> Ended:
         outcomes = job.run(self.connector, self.order, self.tools)
+        self._folders = tuple(sorted({place for item in outcomes for place in item.facts.get("alsoReads", ())}))
         for outcome in outcomes:
             if outcome.facts["platform"] == str(self.order.native):
                 self._plan, self._image = outcome.facts["plan"], outcome.facts["digest"]

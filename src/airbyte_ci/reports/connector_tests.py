@@ -8,6 +8,7 @@ from click import style
 
 from airbyte_ci import advice
 from airbyte_ci.connector_tests.steps import Case, Ended, TrialResult
+from airbyte_ci.outcomes import Outcome
 from airbyte_ci.reports import junit, next_step, terminal
 from airbyte_ci.text import join_lines, with_id
 
@@ -60,6 +61,23 @@ def to_json(item: TrialResult) -> dict[str, Any]:
         "seconds": round(sum(step.seconds for step in item.steps), 3),
         "steps": [_step_json(step) for step in item.steps],
     }
+
+
+def as_outcome(item: TrialResult) -> Outcome:
+    """Returns the test as one outcome, with the output of its first failed step: a line for each change."""
+    failed = [step for step in item.steps if step.status == "failed"]
+    passed = [step.id for step in item.steps if step.status == "ok"]
+    first = failed[0] if failed else None
+    return Outcome(
+        subject=item.name,
+        status=item.status,
+        summary=f"{', '.join(passed)} ok" if passed else "no step ran",
+        reason="; ".join(f"{step.id}: {step.reason or step.summary}" for step in failed),
+        advice=first.advice if first else "",
+        error_id=first.error_id if first else "",
+        details=first.details if first else (),
+        facts=to_json(item) | ({"alsoReads": list(item.folders)} if item.folders else {}),
+    )
 
 
 def _step_json(step: Ended) -> dict[str, Any]:

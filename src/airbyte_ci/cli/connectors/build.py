@@ -245,6 +245,7 @@ def _watch(
     # An image that is written into a connector's folder is no reason to build it again.
     places = [item.place for item in order.destinations if item.kind in ("oci", "archive")]
     watching = watch.Watching(
+        command="build",
         settings=settings,
         width=asked.concurrency,
         ignored=tuple(

@@ -43,7 +43,7 @@ from airbyte_ci.errors import AirbyteCiError, UsageError
 from airbyte_ci.git import history
 from airbyte_ci.git.export import exists_at, export_folder
 from airbyte_ci.images.order import Order
-from airbyte_ci.outcomes import Status
+from airbyte_ci.outcomes import Outcome, Status
 from airbyte_ci.reports import connector_tests as report
 from airbyte_ci.reports import terminal
 from airbyte_ci.sandbox.sandbox import Network
@@ -95,6 +95,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @click.option("--offline", is_flag=True, help="Check the rules without asking registries or GitHub.")
 @junit_option
+@click.option("--watch", is_flag=True, help="Keep running, and test again what a saved file changes.")
 @with_result_files
 @compatible_test_options
 @with_distribution
@@ -120,6 +121,7 @@ def test_connectors(
     baseline: str | None,
     offline: bool,
     junit: Path | None,
+    watch: bool,
     files: ResultFiles,
     distribution: Path | None,
     local_cdk: Path | None,
@@ -131,6 +133,10 @@ def test_connectors(
     --config, secrets/config.json or a variable listed in the configuration key test-secrets. Without one, they are
     skipped.
     """
+    once = {"--junit": junit, "--html": files.html, "--markdown": files.markdown, "--baseline": baseline}
+    if watch and any(once.values()):
+        no = [option for option, value in once.items() if value]
+        raise UsageError(f"--watch tests what changes, and cannot be used with {', '.join(no)}")
     wanted = steps.wanted((*only, *(steps.CODE_TESTS if code_tests_only else ())), skip)
     fleet = fleets.load_for_change(settings, asked, "test")
     fleets.refuse_distribution(fleet, distribution)
@@ -156,6 +162,8 @@ def test_connectors(
         timeout=timeout,
         is_ending=interruption.is_stopping,
     )
+    if watch:
+        return _watch(settings, asked, fleet, order, replace(request, wanted=wanted - {"rules"}), configuration)
     items: list[TrialResult] = []
     partial: list[TrialResult] = []
     request = replace(request, interrupted=partial.append)
@@ -188,6 +196,50 @@ def test_connectors(
         console.line(report.count(items))
         console.block(report.next_steps(items, whole=asked.whole(len(fleet.connectors))))
     return int(any(item.status == "failed" for item in items))
+
+
+def _watch(
+    settings: Settings,
+    asked: SelectionOptions,
+    fleet: Fleet,
+    order: Order,
+    request: TrialOptions,
+    given: bytes | None,
+) -> int:
+    """Tests until it is interrupted, with everything kept open. The rules read git's history, and are left out."""
+    from airbyte_ci.cli.connectors import watch
+
+    # The steps of each connector's first test are shown.
+    tested: dict[str, TrialResult] = {}
+
+    def work(fleet: Fleet, app: App, progress: Progress) -> watch.Work:
+        ruled = replace(order, rules=read_rules(fleet.configuration), passed=app.passed)
+        testing = _Testing(app, ruled, request=request, given=given, progress=progress, commit=None)
+
+        def test(connector: Connector) -> list[Outcome]:
+            tested[connector.name] = testing.test(connector)
+            return [report.as_outcome(tested[connector.name])]
+
+        return test
+
+    def show(outcomes: list[Outcome]) -> None:
+        for outcome in outcomes:
+            if result := tested.get(outcome.subject):
+                _show(settings, asked, result, alone=len(fleet.connectors) == 1)
+            else:  # no step could begin
+                console.block(terminal.outcome(outcome))
+
+    watching = watch.Watching(
+        command="test",
+        settings=settings,
+        width=asked.concurrency,
+        ignored=(),
+        load=lambda: fleets.load_for_change(settings, asked, "test"),
+        open_app=lambda fleet: workbench.open_app(settings, fleet.configuration),
+        work=work,
+        show=show,
+    )
+    return watch.run(watching, fleet)
 
 
 def _write(items: list[TrialResult], asked: SelectionOptions, junit: Path | None, files: ResultFiles) -> None:

@@ -1,4 +1,4 @@
-"""`build --watch`: builds the selected connectors again whenever a file that their builds read changes.
+"""`build --watch` and `test --watch`: repeat the work for each connector whenever a file that its build read changes.
 
 One process with the store, the indexes and the registries' connections open. Nothing is taken from memory but what a
 state of the files is the key of: what changed is read again, and planned again as by a new process. Imports watchfiles.
@@ -33,9 +33,11 @@ _PATIENCE = 0.5
 class Watching:
     """The work and its display: `load` reads the selection, `open_app` opens the tools.
 
-    `work` builds one connector of a fleet; `show` prints the first results; changes in `ignored` are ignored.
+    `work` builds or tests one connector of a fleet; `show` prints the first results; changes in `ignored` are ignored.
+    `command` is the name of the command in JSON documents.
     """
 
+    command: str
     settings: Settings
     width: int
     ignored: tuple[Path, ...]
@@ -219,7 +221,7 @@ class _Session:
             console.block(terminal.change(connector.name, files, outcomes, seconds, known))
             return
         for outcome in outcomes:
-            console.document({**outcome.to_json("build"), "changed": list(files)})
+            console.document({**outcome.to_json(self._watching.command), "changed": list(files)})
 
     def _done(self, fleet: Fleet, folders: Sequence[Path]) -> Iterator[tuple[Path, list[Outcome]]]:
         """The folders with the outcomes of their builds, as they are done."""
