@@ -14,7 +14,7 @@ CLI := $(BIN)/airbyte-ci
 DEMO_TOOLS := mmdebstrap runc slirp4netns iproute2:ip git
 TEST_TOOLS := $(DEMO_TOOLS) docker-registry skopeo umoci openssl docker.io:dockerd npm uidmap:newuidmap qemu-user:qemu-x86_64 rpm:rpmbuild
 
-.PHONY: help install changelog release docs picture demo base test unit lint attack chaos fuzz families oracle buildkit history adopt metadata bench pages actions reference lock clean tools-demo tools-test pythons newcomer
+.PHONY: help install changelog release docs picture demo base test unit lint attack chaos fuzz families oracle buildkit history adopt metadata bench pages actions reference lock clean tools-demo tools-test pythons newcomer runner
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -76,6 +76,9 @@ fuzz: install ## 10,000 mutated locks, and 10,000 mutated files of each kind to 
 	@$(BIN)/python -m tests.fuzz.edits 10000
 
 LOCKS := $(wildcard ../shared/fleet/locks-2024-06.tar.xz)
+
+runner: install tools-test ## the same connectors by runc and in a container of Docker: the same digests
+	@RUNNER=1 $(BIN)/pytest tests/e2e/test_runner.py
 
 oracle: install tools-test actions ## every lock planned, built and asked, against poetry, uv and the images: real ones beside the project; signatures against sigstore's libraries
 	@rm -rf .scratch/oracle && mkdir -p .scratch/oracle

@@ -3,6 +3,7 @@
 import gc
 import os
 import signal
+import sys
 
 # The default action of each signal.
 _SIGNALS = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
@@ -10,6 +11,8 @@ _SIGNALS = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SI
 
 def main() -> None:
     """Runs the command. An interruption during the imports just exits, because no work has started."""
+    if sys.platform == "win32":
+        raise SystemExit("✗ airbyte-ci does not run on Windows itself → run it in WSL 2: docs/other-systems.md")
     # A signal that is ignored, as with `nohup`, stays ignored.
     heeded = [number for number, usual in _SIGNALS.items() if signal.getsignal(number) is usual]
     for number in heeded:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from airbyte_ci import config
 from airbyte_ci.config import Configuration
-from airbyte_ci.errors import UsageError
+from airbyte_ci.errors import SandboxError, UsageError
 from airbyte_ci.images.rules import Rules
 from airbyte_ci.oci.image import Platform
 from airbyte_ci.oci.reference import Reference
@@ -135,13 +135,38 @@ def open_app(
 
 
 def open_store() -> Store:
-    """Opens the user's store. An ordinary user continues as root of a user namespace, if this machine allows it."""
+    """Opens the user's store. An ordinary user continues as root of a user namespace, if this machine allows it.
+
+    On a machine without runc, the command continues in a Linux container.
+    """
+    from airbyte_ci.sandbox import runner
+
+    chosen = runner.choose(os.environ)
+    if chosen.program is not None:
+        from airbyte_ci.sandbox import container
+
+        container.enter(chosen, sys.argv[1:], _say)
     if os.geteuid() != 0:
         from airbyte_ci.sandbox import rootless
 
         rootless.enter((sys.executable, "-m", "airbyte_ci", *sys.argv[1:]))
     # runc does not accept a root behind a symbolic link.
     return Store(config.home(os.environ).resolve())
+
+
+def open_existing_store() -> Store | None:
+    """Opens the user's store if there is one. The store of a container is looked up in the container."""
+    from airbyte_ci.sandbox import runner
+
+    with contextlib.suppress(SandboxError):  # Nothing runs images here, so no store exists.
+        if runner.choose(os.environ).program or (config.home(os.environ) / "oci-layout").exists():
+            return open_store()
+    return None
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
 
 
 def open_registries(configuration: Configuration, *, offline: bool) -> RegistryClient:

@@ -246,6 +246,16 @@ VARIABLES = (
     Variable(
         "AIRBYTE_CI_ALLOW_HOST_ROOT", "with 1, commands in images may run as this machine's root with few capabilities"
     ),
+    Variable(
+        "AIRBYTE_CI_RUNNER",
+        "where commands in images run: native (runc), docker, podman, nerdctl, or auto (native if possible)",
+        "auto",
+    ),
+    Variable(
+        "AIRBYTE_CI_RUNNER_BASE",
+        "the Debian image on which the container of AIRBYTE_CI_RUNNER is built",
+        "docker.io/library/debian:bookworm-slim",
+    ),
     Variable("AIRBYTE_CI_SIGN_PASSPHRASE", "the passphrase of an encrypted key that signs images", is_secret=True),
     Variable("SOURCE_DATE_EPOCH", "the time that is written into files, in seconds since 1970", "now"),
 )

@@ -50,7 +50,7 @@ def examine(home: Path, configuration: Configuration, native: Platform, *, offli
             ("docker", programs.check_docker),
         )
         others = [pool.submit(_timed, name, probe) for name, probe in tools]
-        found = [_timed("user", _user), *_here(home, native, offline=offline)]
+        found = [_timed("user", _user), _timed("runner", programs.check_runner), *_here(home, native, offline=offline)]
         found += [item.result() for item in (*asked, *others)]
     skipped = [
         MachineCheck(name=f"registry {host}", status="untried", told="not checked: --offline is set")

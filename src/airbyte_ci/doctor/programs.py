@@ -1,5 +1,6 @@
 """Checks of the programs that builds use: Python here and in base images, git, uv, Docker."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from airbyte_ci.doctor.check import MachineCheck
 from airbyte_ci.errors import AirbyteCiError
 from airbyte_ci.oci.image import Platform
 from airbyte_ci.oci.store.store import Store
+from airbyte_ci.sandbox import runner
 
 
 def check_python() -> MachineCheck:
@@ -55,6 +57,16 @@ def check_uv() -> MachineCheck:
         return _program("uv", (str(find_uv_bin()), "--version"), cost, advice)
     except (ImportError, FileNotFoundError):
         return MachineCheck(name="uv", status="limited", told="not found", cost=cost, advice=advice)
+
+
+def check_runner() -> MachineCheck:
+    """Checks where commands in images run; the other checks show whether they do."""
+    try:
+        chosen = runner.choose(os.environ)
+    except AirbyteCiError as error:
+        cost = "commands cannot run in images: hooks, bytecode, sdists and `spec` fail"
+        return MachineCheck(name="runner", status="missing", told=error.message, cost=cost, advice=error.advice or "")
+    return MachineCheck(name="runner", status="ok", told=str(chosen))
 
 
 def check_docker() -> MachineCheck:

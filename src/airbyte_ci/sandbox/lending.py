@@ -23,6 +23,7 @@ CERTIFICATE_VARIABLES = (
     "GIT_SSL_CAINFO",
     "NODE_EXTRA_CA_CERTS",
 )
+_SYSTEM_CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 _HOSTS = b"127.0.0.1 localhost connector\n::1 localhost ip6-localhost ip6-loopback\n"
 _LOGIN = re.compile(r"://[^/@\s:]*:[^/\s]*@")
 _WORTH_HIDING = 6
@@ -112,8 +113,11 @@ def _either_case(names: Sequence[str]) -> list[str]:
 
 def certificates() -> Path | None:
     """Returns the bundle of certificates that this machine or its environment trusts; None if there is none."""
-    named = [os.environ[name] for name in CERTIFICATE_VARIABLES if os.environ.get(name)]
-    for candidate in (*named, "/etc/ssl/certs/ca-certificates.crt"):
-        if Path(candidate).is_file():
-            return Path(candidate)
-    return None
+    return next(iter(all_certificates(os.environ)), None)
+
+
+def all_certificates(environment: Mapping[str, str]) -> list[Path]:
+    """Returns each bundle of certificates that the environment names, and last that of this machine."""
+    named = [environment[name] for name in CERTIFICATE_VARIABLES if environment.get(name)]
+    places = dict.fromkeys(Path(name) for name in (*named, _SYSTEM_CERTIFICATES))
+    return [place for place in places if place.is_file()]

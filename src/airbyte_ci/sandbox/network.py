@@ -9,16 +9,18 @@ source, mark packets), never the router's:
 """
 
 import contextlib
+import functools
 import ipaddress
 import itertools
 import os
+import socket
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from airbyte_ci.errors import SandboxError
-from airbyte_ci.sandbox import kernel
+from airbyte_ci.sandbox import kernel, runner
 
 NAME_SERVER = "10.0.2.3"  # slirp4netns forwards this address to the host's name servers.
 GATEWAY = "10.0.2.2"  # This machine, as slirp4netns shows it.
@@ -35,6 +37,8 @@ _NEVER = (
     "240.0.0.0/4",  # Reserved, and broadcast.
     "10.0.2.0/24",  # slirp4netns' own: the host, its name server, files by TFTP.
 )
+# The names that docker-compatible programs give in containers to the machine on which they run.
+_OUTER = ("host.docker.internal", "host.containers.internal", "host.lima.internal", "host.rancher-desktop.internal")
 _TRANSLATED = ipaddress.ip_network("64:ff9b::/96")
 _OPEN_TABLE = 100
 _MTU = 65520
@@ -143,7 +147,17 @@ def here(environment: Mapping[str, str]) -> str:
 
 
 def _own() -> tuple[str, ...]:
-    return own_addresses(Path("/proc/net/fib_trie").read_text())
+    return (*own_addresses(Path("/proc/net/fib_trie").read_text()), *(_outer() if runner.INSIDE in os.environ else ()))
+
+
+@functools.cache
+def _outer() -> tuple[str, ...]:
+    """Returns the addresses of the machine around this container, whose services are out of reach as well."""
+    found: set[str] = set()
+    for name in _OUTER:
+        with contextlib.suppress(OSError):
+            found |= {str(item[4][0]) for item in socket.getaddrinfo(name, None, socket.AF_INET)}
+    return tuple(sorted(item for item in found if not ipaddress.ip_address(item).is_loopback))
 
 
 def used(counters: str) -> bool:

@@ -14,7 +14,7 @@ from typing import BinaryIO
 # A folder with more names than this is not listed completely.
 _NAME_LIMIT = 1000
 # O_PATH opens no content: no pipe waits, and no device acts.
-_LOOK = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+_LOOK = getattr(os, "O_PATH", 0) | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class OutputRefused(ValueError):

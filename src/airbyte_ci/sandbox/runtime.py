@@ -157,9 +157,5 @@ def bind(mount: Mount, staging: Staging | None) -> dict[str, Any]:
 
 
 _SYSFS = {"destination": "/sys", "type": "none", "options": ["rbind", "ro", "nosuid", "noexec", "nodev"]}
-_FLAGS = {
-    "noexec": os.ST_NOEXEC,
-    "noatime": os.ST_NOATIME,
-    "nodiratime": os.ST_NODIRATIME,
-    "relatime": os.ST_RELATIME,
-}
+# By name, because this module is also imported on systems without these flags, where no sandbox runs.
+_FLAGS = {name: getattr(os, f"ST_{name.upper()}", 0) for name in ("noexec", "noatime", "nodiratime", "relatime")}

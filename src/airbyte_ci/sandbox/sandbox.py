@@ -28,6 +28,7 @@ from airbyte_ci.sandbox import (
     network,
     packages,
     rootless,
+    runner,
     runtime,
     staging,
 )
@@ -44,7 +45,6 @@ _LAST_LINES = 12
 _DRAIN = 1.0
 # The limit of overlayfs.
 _LAYER_LIMIT = 500
-_NEEDED = ("runc", "unshare", "setpriv", "mount", "ip")
 _NEEDED_FOR_NETWORK = ("slirp4netns", "nsenter")
 # Runs in the new namespaces, between the network's coming and runc's end. sysfs comes from here: inside, root is not
 # the network namespace's and may not mount one, and with the host's /sys would come its control groups. No IPv6 on the
@@ -86,7 +86,7 @@ def missing_tools(kind: Network) -> list[str]:
 
 
 def _tools(kind: Network) -> tuple[str, ...]:
-    return (*_NEEDED, *_NEEDED_FOR_NETWORK) if kind == "private" else _NEEDED
+    return (*runner.TOOLS, *_NEEDED_FOR_NETWORK) if kind == "private" else runner.TOOLS
 
 
 def run(store: Store, root: Tree, command: Command, *, upper: Path | None = None) -> Finished:

@@ -1,7 +1,6 @@
 """`connectors check`: checks the guide's definition of a finished migration and related rules, as CI does."""
 
 import functools
-import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -12,7 +11,7 @@ from pathlib import Path
 import click
 from packaging.specifiers import SpecifierSet
 
-from airbyte_ci import app, config, text
+from airbyte_ci import app, text
 from airbyte_ci.base_images.catalog import catalog
 from airbyte_ci.base_images.catalog.catalog import Catalog
 from airbyte_ci.checks import all_checks, base_image_exists, branch, merge_base, pages, unreadable, weights
@@ -214,7 +213,6 @@ def _checks(
 ) -> Iterator[tuple[Check, ...]]:
     """Returns the checks of this repository; their sources stay open until the end of the block."""
     configuration, root = fleet.configuration, fleet.configuration.root
-    home = config.home(os.environ)
     known, today = catalog.load(configuration.catalog_path), app.today()
     with ExitStack() as opened:
         yield all_checks.bound(
@@ -226,7 +224,7 @@ def _checks(
             way_out=lambda connector: _way_out(connector, configuration, known, today),
             branch=functools.cache(lambda: branch.since(root, fleet.modified, asked.selection.diffed_branch)),
             exists=None if settings.offline else _registries(settings, fleet, opened),
-            store=app.open_store() if (home / "oci-layout").exists() else None,
+            store=app.open_existing_store(),
             ownership=functools.cache(lambda: _ownership(configuration, before, prefix, asked.selection.diffed_branch)),
             allowed_before=before.repositories if before else None,
             reviews=functools.cache(lambda: _reviews(root, mending.pull_request, opened, offline=settings.offline)),
