@@ -38,14 +38,16 @@ def test_an_imported_store_builds_the_same_without_downloads(tiny: Tiny, store: 
     """No wheel is requested, and the base image, which no registry has, is there.
 
     With trusted results, an unchanged connector is not built again, and a changed line only replaces the code. Without,
-    all results are made again. The digests are equal.
+    all results are made again. The digests are equal. The file has no login of an index.
     """
     first = with_base(store, tiny.base, tmp_path / "first", unpacked=True)
-    built = tiny.build(*QUICK, home=first)
+    login = {"PIP_INDEX_URL": tiny.index.url.replace("://", "://ann:hunter2@")}
+    built = tiny.build(*QUICK, home=first, env=login)
     assert built.code == 0, built.err
     assert _files(tiny)
     file = str(tmp_path / "cache.tar")
     assert tiny.run("store", "export", file, home=first).code == 0
+    assert b"hunter2" not in Path(file).read_bytes()
 
     trusting, cautious = (_unpacked(store, tiny.base, tmp_path / name) for name in ("trusting", "cautious"))
     assert tiny.run("store", "import", file, "--trust-results", home=trusting).code == 0
