@@ -132,7 +132,7 @@ def test_the_workflow_runs_its_jobs(fleet_of_three: Tiny, tmp_path: Path) -> Non
     runner = _Runner(fleet_of_three, tmp_path)
     jobs = _load(WORKFLOW)["jobs"]
     (diffed,) = set(re.findall(r"--diffed-branch=\$\{\{ (.*?) \}\}", WORKFLOW.read_text()))
-    conditions = {step["if"] for step in jobs["test"]["steps"] if "inputs.cache" in step.get("if", "")}
+    conditions = {step["if"] for step in jobs["test"]["steps"] if "cache" in step.get("if", "")}
     inputs = {
         diffed: "HEAD",
         "inputs.select": "--all",
@@ -167,7 +167,7 @@ def test_the_workflow_keeps_a_cache(tiny: Tiny, store: Store, tmp_path: Path) ->
     for arguments in (("add", "-A"), ("commit", "-qm", "fleet")):
         subprocess.run([*GIT, *arguments], cwd=tiny.folder, check=True)
     job = _load(WORKFLOW)["jobs"]["test"]
-    restore, load, export, _ = (step for step in job["steps"] if "inputs.cache" in step.get("if", ""))
+    restore, load, export, _ = (step for step in job["steps"] if "cache" in step.get("if", ""))
     (diffed,) = set(re.findall(r"--diffed-branch=\$\{\{ (.*?) \}\}", WORKFLOW.read_text()))
     values = {
         diffed: "HEAD",
@@ -188,7 +188,7 @@ def test_the_workflow_keeps_a_cache(tiny: Tiny, store: Store, tmp_path: Path) ->
         if name == "second":
             runner.caches = runners[0].caches
             tiny.index.asked.clear()
-        # `hashFiles` of a file that does not exist is empty.
+        # The first run finds no cache.
         code, _ = runner.run(job, {**values, load["if"]: "true" if name == "second" else "false"})
         assert code == 0, runner.outputs
         shutil.rmtree(runner.artifacts)
