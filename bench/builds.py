@@ -556,7 +556,7 @@ MEASURES = (
     Measure("build+push, one line of code changed, --watch", 3, watched, at_least=True),
     Measure("build+push, one dependency bumped, its wheel at hand", 40, bumped, at_least=True),
     Measure("build+push, everything cold but the base image", 3, cold, at_least=True),
-    Measure("  of which the download of the wheels takes", 0, download),
+    Measure("  the download of the wheels, included above", 0, download),
     Measure("build+spec, one line of code changed", 1.3, functools.partial(code_changed, verify=True), at_least=True),
     Measure(f"build+push of the fleet, wheels downloaded {_SCALED}", 10, whole_fleet, at_least=True),
     Measure(

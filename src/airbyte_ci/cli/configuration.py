@@ -57,7 +57,7 @@ def show(context: click.Context, *, as_json: bool) -> int:
 
 @click.command("schema")
 def schema() -> int:
-    """Print the JSON Schema (draft 7) of the configuration file, with which editors complete and check it."""
+    """Print the JSON Schema (draft 7) of the configuration file, which editors use to complete and check it."""
     from airbyte_ci.checks import all_checks
     from airbyte_ci.reports import configuration_schema
 

@@ -45,8 +45,8 @@ def merge(
 ) -> int:
     """Join files that `build`, `test`, `check` or `publish` wrote with --json, or all `.json` files of a folder.
 
-    The exit code is 1 if any connector failed or the report of a shard is missing, so that one required job of a CI run
-    stands for all of its jobs. If two files have a result of the same command for a connector, the later file is used.
+    The exit code is 1 if any connector failed or the report of a shard is missing, so one required job is enough for
+    all jobs of a CI run. If two files have a result of the same command for a connector, the later file is used.
     """
     from airbyte_ci.reports import merged
 

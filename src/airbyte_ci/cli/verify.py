@@ -31,7 +31,7 @@ from airbyte_ci.reports import verification as report
     "keys",
     multiple=True,
     metavar="FILE|env:NAME",
-    help="Require a signature with this public key; repeatable, one of them suffices (default: the key of `trust`).",
+    help="Require a signature with this public key; repeatable, one is sufficient (default: the key of `trust`).",
 )
 @click.option("--rebuild", is_flag=True, help="Build the image again from what was published, and compare digests.")
 @click.option(

@@ -29,7 +29,7 @@ def hold_campaign(settings: Settings, name: str, reason: str) -> int:
 def resume_campaign(settings: Settings, name: str) -> int:
     """Remove `hold` from the campaign file.
 
-    A failed gate is passed by fixing, excluding or accepting its failures. A yanked target needs a new campaign.
+    To pass a failed gate, fix, exclude or accept its failures. A yanked target needs a new campaign.
     """
     root = config.find(settings.repo).root
     file = campaign_file.load(root, name)

@@ -37,7 +37,7 @@ from airbyte_ci.reports import terminal
 def revert_campaign(
     settings: Settings, name: str, reason: str, names: tuple[str, ...], *, dry_run: bool, as_json: bool
 ) -> int:
-    """Undo what the campaign merged, and nothing else: a pull request with a new version for each connector.
+    """Open a pull request for each connector that the campaign merged, with a new version that undoes its change.
 
     Put the campaign on hold first, so that it does not open more pull requests meanwhile.
     """

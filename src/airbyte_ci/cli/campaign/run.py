@@ -35,7 +35,7 @@ from airbyte_ci.reports import terminal
 @click.command("run")
 @click.argument("name", metavar="NAME")
 @click.option(
-    "--retry", "retried", multiple=True, metavar="CONNECTOR", help="Try a connector again that failed; repeatable."
+    "--retry", "retried", multiple=True, metavar="CONNECTOR", help="Try this failed connector again; repeatable."
 )
 @json_option
 @click.pass_obj

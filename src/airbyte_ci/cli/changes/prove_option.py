@@ -24,7 +24,7 @@ OPTIONS = (
         help="Build the connector before and after the change, and compare both images and their `spec`; with a "
         "configuration of the connector also check, discover, and two reads. IMAGE is the image before, and may "
         "contain {name} and {version} (default: build the Dockerfile with docker, or the connector as it is). The exit "
-        "code is 1 if something is lost, or differs unexplained; the change is made nevertheless.",
+        "code is 1 if something is lost, or differs without an explanation; the change is made nevertheless.",
     ),
     click.option(
         "--spec-only",

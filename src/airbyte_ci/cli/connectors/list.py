@@ -57,9 +57,9 @@ _FORMATS = ("table", "names", "json", "csv", "gh-matrix", "json-gh-matrix")
     "--html",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Also write an HTML page of the fleet: base images, how far behind, and sizes of the images in the store.",
+    help="Also write an HTML page of the fleet: base images, versions behind, and sizes of the images in the store.",
 )
-@click.option("--history", is_flag=True, help="Show how many of them used each base image over time, from git.")
+@click.option("--history", is_flag=True, help="Show how many connectors used each base image over time, from git.")
 @click.option("--assert-none", is_flag=True, help="Fail if any connector is selected (for CI).")
 @with_shard
 @with_selection

@@ -64,7 +64,7 @@ _FORMS: dict[str, PreReleaseForm] = {"dev": "dev", "preview": "preview"}
 @click.option("--dry-run", is_flag=True, help="Build, and report what would be pushed; push nothing.")
 @click.option("--skip-unchanged", is_flag=True, help="Publish nothing if the image is the same as the last published.")
 @click.option("--allow-dirty", is_flag=True, help="Publish uncommitted changes, and record their names.")
-@click.option("--ignore-block", metavar="REASON", default="", help="Publish despite a block-release.yaml, and say why.")
+@click.option("--ignore-block", metavar="REASON", default="", help="Publish despite a block-release.yaml; record why.")
 @click.option("--no-attachments", is_flag=True, help="Push only the images, for registries without referrers.")
 @sign_key_option
 @click.option(
@@ -123,9 +123,9 @@ def publish_connectors(
     which also moves `latest` unless it is a release candidate. The tag is set last, and never moved: a publication that
     is interrupted leaves nothing half-published, and the next run completes it.
 
-    Refused are: errors of `check`, uncommitted changes, a version that is published with other content or is below the
-    newest one, a yanked or expired base image, a block-release.yaml, and a release candidate of a major version without
-    a progressive rollout.
+    The command refuses errors of `check`, uncommitted changes, a version that is published with other content or is
+    below the newest one, a yanked or expired base image, a block-release.yaml, and a release candidate of a major
+    version without a progressive rollout.
     """
     if is_main and platforms:
         raise UsageError(

@@ -33,7 +33,7 @@ _FILE = click.Path(exists=True, path_type=Path)
     type=click.Choice(["critical", "high", "medium", "low", "never"]),
     default="high",
     show_default=True,
-    help="Exit with 1 if a vulnerability is at least so severe; unrated ones are as severe as low ones.",
+    help="Exit with 1 if a vulnerability is at least this severe; unrated ones are treated as low.",
 )
 @click.option("--fixable", is_flag=True, help="Leave out vulnerabilities that no version fixes yet.")
 @platform_option("Examine the images")
