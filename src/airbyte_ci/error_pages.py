@@ -155,11 +155,13 @@ SECTIONS: dict[str, Sequence[ErrorPage]] = {
         ErrorPage(
             id="resolution-failed",
             title="No set of package versions satisfies all requirements.",
-            example="source-tides: requests>=99 cannot be satisfied",
+            example="cannot resolve the packages of connectors/source-tides: the requirements conflict: Because only "
+            "six<=1.17.0 is available and you require six>=99, we can conclude that your requirements are "
+            "unsatisfiable.",
             cause="Two requirements exclude each other, a version does not exist at the date of `--resolve-as-of`, or "
-            "no index has the package. The lines below the message are those of uv.",
+            "no index has the package. The reason is in the words of uv.",
             fixes=(
-                "Read the last line of the explanation, which names the packages, and widen one requirement.",
+                "Widen one of the named requirements.",
                 "Use a later date if the version is newer than `--resolve-as-of`.",
                 "If the package is private, name its index: `airbyte-ci doctor` shows the indexes in use.",
             ),
@@ -297,6 +299,7 @@ SECTIONS: dict[str, Sequence[ErrorPage]] = {
             "without secrets. The line is that of the module.",
             fixes=(
                 "Read the line. If the message names a hidden file or variable, do not depend on it.",
+                "`hook-environment` in the configuration passes variables to the module.",
                 "Declare the change in build_customization.yaml, which needs no code.",
             ),
         ),
@@ -340,10 +343,10 @@ SECTIONS: dict[str, Sequence[ErrorPage]] = {
             title="This machine cannot run commands in an image.",
             example="cannot run a command in an image: runc not found on this machine",
             cause="airbyte-ci runs `spec`, customizations and sdist builds in a sandbox without privileges. It needs "
-            "runc, user namespaces and Linux 5.19, or root.",
+            "runc and Linux 5.19, and either root or a user with subordinate IDs.",
             fixes=(
                 "`airbyte-ci doctor` names what is missing and the command that fixes it.",
-                "In a container, allow user namespaces, or use the devcontainer of the repository.",
+                "In a container, allow user namespaces.",
             ),
         ),
         ErrorPage(
@@ -366,7 +369,7 @@ SECTIONS: dict[str, Sequence[ErrorPage]] = {
             cause="The store keeps layers, packages and images for later builds. The written parts were removed "
             "again, and nothing is damaged.",
             fixes=(
-                "Prune it: `airbyte-ci store gc`. AIRBYTE_CI_STORE_LIMIT sets how large the store may become.",
+                "Prune it: `airbyte-ci store gc`. Builds warn above the size in AIRBYTE_CI_STORE_LIMIT.",
                 "Move it to another disk with AIRBYTE_CI_HOME.",
             ),
         ),
@@ -402,8 +405,8 @@ SECTIONS: dict[str, Sequence[ErrorPage]] = {
             id="registry-login",
             title="The registry wants a login, or refuses the one that was sent (401).",
             example="ghcr.io answered 401 UNAUTHORIZED (authentication required)",
-            cause="airbyte-ci uses the logins of Docker and Podman, and their credential helpers. The message names "
-            "the login that was sent.",
+            cause="airbyte-ci uses the logins of Docker and Podman, and their credential helpers. The message "
+            "may name the login that was sent.",
             fixes=(
                 "`docker login HOST`, or `podman login HOST`.",
                 "In CI, log in in an earlier step; a token may have expired.",
@@ -493,11 +496,10 @@ SECTIONS: dict[str, Sequence[ErrorPage]] = {
             id="attachments-not-listed",
             title="The registry accepts signatures and provenance, but does not list them.",
             example="registry.acme.test does not list 2 of 3 attachments of sha256:0f1e2d3c4b5a",
-            cause="Nobody could find the documents of the image. The registry is older than version 1.1 of the OCI "
-            "distribution specification, and removed the tag that replaces the list.",
+            cause="Nobody could find the documents of the image. The registry does not support referrers (version "
+            "1.1 of the OCI distribution specification), and did not keep the tag with their list either.",
             fixes=(
-                "Use a registry that supports referrers: GitHub, Docker Hub, Google, Amazon, Azure, Harbor 2.8 and "
-                "Zot do.",
+                "Use a registry that supports referrers, or a newer version of it.",
                 "Or publish without documents: `--no-attachments`.",
             ),
         ),

@@ -386,5 +386,5 @@ def _resolve(
         is_lenient=is_lenient,
     )
     named = [entry for entry in wanted.constraints if not entry.place]
-    what = f"cannot resolve {connector.place}"
+    what = f"cannot resolve the packages of {connector.place}"
     return resolve.resolve(prepared.builder.store, offers, prepared.entries, named, what, keep)

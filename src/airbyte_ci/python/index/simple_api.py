@@ -87,7 +87,10 @@ class SimpleApi:
                 f"{what}: {_reason(error)}", advice=_advice(error, Source(place)), error_id="package-index-failed"
             ) from error
         except (UnsupportedRepoVersionError, ValueError) as error:
-            raise PackageError(f"{what}: the answer is not a valid index page ({type(error).__name__})") from error
+            raise PackageError(
+                f"{what}: the answer is not a valid index page ({type(error).__name__})",
+                error_id="package-index-failed",
+            ) from error
         with self._lock:
             self._links[place] = found
         return found
@@ -111,7 +114,10 @@ class SimpleApi:
             ) from error
         except (UnsupportedRepoVersionError, ValueError) as error:
             # Their texts contain the URL, which may have credentials.
-            raise PackageError(f"{where}: the answer is not a valid index page ({type(error).__name__})") from error
+            raise PackageError(
+                f"{where}: the answer is not a valid index page ({type(error).__name__})",
+                error_id="package-index-failed",
+            ) from error
 
     def download(
         self,
@@ -146,7 +152,8 @@ class SimpleApi:
             except urllib3.exceptions.HTTPError as error:
                 if attempt == _TRIES:
                     raise PackageError(
-                        f"cannot fetch {name}: the download was interrupted ({type(error).__name__})"
+                        f"cannot fetch {name}: the download was interrupted ({type(error).__name__})",
+                        error_id="package-index-failed",
                     ) from error
         raise AssertionError  # for mypy, which does not know that counting never ends
 

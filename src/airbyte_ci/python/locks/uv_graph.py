@@ -108,7 +108,11 @@ class _Graph:
             fitting = [entry for entry in fitting if self._applies(entry)]
         if len(fitting) != 1:
             count = "no" if not fitting else "several"
-            raise LockError(f"{self._what} has {count} {edge['name']} for this Python and platform", advice="`uv lock`")
+            raise LockError(
+                f"{self._what} has {count} {edge['name']} for this Python and platform",
+                advice="`uv lock`",
+                error_id="lock-incomplete",
+            )
         return fitting[0]
 
     def _applies(self, entry: Table) -> bool:
