@@ -145,7 +145,7 @@ def open_store() -> Store:
     if chosen.program is not None:
         from airbyte_ci.sandbox import container
 
-        container.enter(chosen, sys.argv[1:], _say)
+        container.enter(chosen, sys.argv[1:])
     if os.geteuid() != 0:
         from airbyte_ci.sandbox import rootless
 
@@ -162,11 +162,6 @@ def open_existing_store() -> Store | None:
         if runner.choose(os.environ).program or (config.home(os.environ) / "oci-layout").exists():
             return open_store()
     return None
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()
 
 
 def open_registries(configuration: Configuration, *, offline: bool) -> RegistryClient:

@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,7 +41,6 @@ _SYSTEM = re.compile(r"/(bin|boot|dev|etc|lib\w*|proc|sbin|sys|usr)(/.*)?|/(opt|
 # for runc), and to connect sandboxes with the network. The sandbox inside has its own filter of system calls.
 _CAPABILITIES = ("SYS_ADMIN", "SYS_PTRACE", "NET_ADMIN")
 _UNCONFINED = ("seccomp=unconfined", "apparmor=unconfined")
-_LAST_LINES = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +51,16 @@ class ContainerUser:
     gid: int
 
 
-def enter(chosen: Runner, arguments: Sequence[str], say: Callable[[str], None]) -> None:
+def enter(chosen: Runner, arguments: Sequence[str]) -> None:
     """Replaces this process with the command in a container; does nothing if runc runs here.
 
-    The first time, this builds the container's image. Raises SandboxError.
+    The first time, this builds the container's image, whose progress the program itself shows on stderr. Raises
+    SandboxError.
     """
     if chosen.program is None:
         return
     user = _user(chosen.program)
-    image = _prepare(chosen.program, os.environ, user, say)
+    image = _prepare(chosen.program, os.environ, user)
     command = run_command(
         chosen, image, user, arguments, os.environ, folder=Path.cwd(), is_terminal=all(map(os.isatty, range(3)))
     )
@@ -183,13 +183,12 @@ def dockerfile(base: str, user: ContainerUser) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _prepare(program: str, environment: Mapping[str, str], user: ContainerUser, say: Callable[[str], None]) -> str:
+def _prepare(program: str, environment: Mapping[str, str], user: ContainerUser) -> str:
     """Returns the name of the image with this very version of airbyte-ci; builds it if the program lacks it."""
     text = dockerfile(environment.get(BASE) or _DEBIAN, user)
     name = f"{_NAME}:{_digest(text)}"
     if _ask(program, "image", "inspect", "--format={{.Id}}", name) is not None:
         return name
-    say(f"building {name} with {program}, once for this version of airbyte-ci")
     import tempfile  # slow to import
 
     with tempfile.TemporaryDirectory(prefix="airbyte-ci-") as folder:
@@ -198,7 +197,7 @@ def _prepare(program: str, environment: Mapping[str, str], user: ContainerUser, 
         _install(context / "packages", _machine(program), environment)
         package = context / "packages" / "airbyte_ci"
         shutil.copytree(_package(), package, ignore=shutil.ignore_patterns("__pycache__"))
-        _run([program, "build", "--network=host", f"--tag={name}", folder], f"cannot build {name}")
+        _run([program, "build", "--network=host", f"--tag={name}", folder], f"cannot build {name}", environment)
     return name
 
 
@@ -262,22 +261,10 @@ def _ask(program: str, *arguments: str) -> str | None:
     return done.stdout if done.returncode == 0 else None
 
 
-def _run(command: Sequence[str], what: str, environment: Mapping[str, str] | None = None) -> None:
-    """Runs a step of building the image; raises SandboxError with the end of its output."""
+def _run(command: Sequence[str], what: str, environment: Mapping[str, str]) -> None:
+    """Runs a step of building the image, whose output goes to stderr; raises SandboxError."""
     import subprocess  # slow to import
 
-    done = subprocess.run(
-        command,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        check=False,
-    )
+    done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, stdout=2, check=False)
     if done.returncode:
-        lines = done.stdout.strip().splitlines()
-        raise SandboxError(
-            f"{what}: {Path(command[0]).name} failed with exit code {done.returncode}", details=lines[-_LAST_LINES:]
-        )
+        raise SandboxError(f"{what}: {Path(command[0]).name} failed with exit code {done.returncode}")
