@@ -42,6 +42,7 @@ SECTIONS: Mapping[str, Sequence[str]] = {
         "reports.md",
         "ci.md",
         "ci-cache.md",
+        "other-systems.md",
         "many-machines.md",
     ),
     "Coming from": ("from-airbyte-ci.md", "from-airbyte-cdk.md"),
