@@ -92,7 +92,7 @@ def test_machines_share_a_registry_and_no_store(tiny: Tiny, store: Store, regist
         (("import", "text.tar"), 1, "cannot import text.tar: it is not an export of a store"),
         (("import", "."), 1, "cannot import .: Is a directory"),
         (("import",), 2, "Missing argument 'FILE'"),
-        (("export", "missing/cache.tar"), 1, "cannot write missing/cache.tar: No such file or directory"),
+        (("export", "missing/cache.tar"), 1, "cannot export to missing/cache.tar: No such file or directory"),
         (("export", "cache.tar", "--limit=much"), 2, "'much' is not a size"),
         (("export", "cache.tar", "--limit=1kB"), 2, "a limit of 1000 bytes is too small for an archive"),
     ],

@@ -41,17 +41,19 @@ def export(
     Leaves out parts that were not used since this time. A collection waits until the file is written. Raises
     StoreError, DigestMismatch.
     """
-    with disk.lock(store.root / "gc.lock", shared=True):
-        choice = choose(store, kinds, limit, with_results=with_results, since=since)
-        try:
+    try:
+        with disk.lock(store.root / "gc.lock", shared=True):
+            choice = choose(store, kinds, limit, with_results=with_results, since=since)
             with store.scratch() as folder, disk.replace_file(path) as file:
                 records = _write_records(store, choice.named(lambda part: part.is_action), folder / "records")
                 downloads = choice.named(lambda part: part.is_download)
                 results = choice.named(lambda part: not part.is_download and not part.is_action)
                 counted = _Counter(file)
                 _write(store, counted, downloads, results, records, folder / "records")
-        except OSError as error:
-            raise StoreError(f"cannot write {path}: {error.strerror or error}") from error
+    except OSError as error:
+        place = str(error.filename or "")
+        shown = f" ({place})" if place.startswith(str(store.root)) else ""
+        raise StoreError(f"cannot export to {path}: {error.strerror or error}{shown}") from error
     return Exported(
         downloads=len(downloads),
         results=len(results),
