@@ -347,6 +347,7 @@ SECTIONS: dict[str, Sequence[ErrorPage]] = {
             fixes=(
                 "`airbyte-ci doctor` names what is missing and the command that fixes it.",
                 "In a container, allow user namespaces.",
+                "On macOS, or without runc, start Docker, colima or Podman: airbyte-ci continues in a Linux container.",
             ),
         ),
         ErrorPage(

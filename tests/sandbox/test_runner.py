@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from airbyte_ci.errors import SandboxError, UsageError
-from airbyte_ci.sandbox import container, runner
+from airbyte_ci.sandbox import container, network, runner
 from airbyte_ci.sandbox.container import ContainerUser
 from airbyte_ci.sandbox.runner import Runner
 from tests.e2e.command import PROJECT
@@ -148,3 +148,14 @@ def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
         Runner("docker", ""), "i", ContainerUser(0, 0), [], {"HOME": str(odd)}, folder=odd, is_terminal=True
     )
     assert f'--mount=type=bind,"source={str(odd).replace(chr(34), chr(34) * 2)}"' in " ".join(command)
+
+
+def test_the_machine_around_a_container_is_out_of_reach(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a container, the addresses of the names that programs give to it are refused like this machine's own."""
+    monkeypatch.setattr(network, "_OUTER", ("192.0.2.77", "127.0.0.1", "none.invalid"))
+    network._outer.cache_clear()
+    assert not network.is_own("192.0.2.77")
+    monkeypatch.setenv(runner.INSIDE, "in a container")
+    assert network.is_own("192.0.2.77")
+    assert "route add blackhole 192.0.2.77\n" in network.here({})
+    network._outer.cache_clear()

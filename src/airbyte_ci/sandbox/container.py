@@ -208,7 +208,10 @@ def _install(target: Path, machine: str, environment: Mapping[str, str]) -> None
     variables = dict(environment)
     if index := environment.get("PIP_INDEX_URL"):
         variables.setdefault("UV_DEFAULT_INDEX", index)
-    options = ("--quiet", "--only-binary=:all:", f"--python-platform={machine}-manylinux_2_28")
+    options = (
+        *("--quiet", "--only-binary=:all:", f"--python={sys.executable}", "--no-python-downloads"),
+        f"--python-platform={machine}-manylinux_2_28",
+    )
     command = [find_uv_bin(), "pip", "install", *options, f"--python-version={_PYTHON}", f"--target={target}"]
     _run([*command, *_requirements()], "cannot install airbyte-ci's dependencies for the container", variables)
 
@@ -267,4 +270,6 @@ def _run(command: Sequence[str], what: str, environment: Mapping[str, str]) -> N
 
     done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, stdout=2, check=False)
     if done.returncode:
-        raise SandboxError(f"{what}: {Path(command[0]).name} failed with exit code {done.returncode}")
+        raise SandboxError(
+            f"{what}: {Path(command[0]).name} failed with exit code {done.returncode}", error_id="sandbox-unavailable"
+        )

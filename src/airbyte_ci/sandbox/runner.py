@@ -44,12 +44,18 @@ def choose(environment: Mapping[str, str]) -> Runner:
     wanted = environment.get(VARIABLE) or "auto"
     why = obstacle()
     if wanted == NATIVE and not _is_linux():
-        raise SandboxError(f"{VARIABLE}=native does not work: {why}", advice=f"unset {VARIABLE}")
+        raise SandboxError(
+            f"{VARIABLE}=native does not work: {why}", advice=f"unset {VARIABLE}", error_id="sandbox-unavailable"
+        )
     if wanted == NATIVE:
         return Runner(None, f"because {VARIABLE} is native")
     if wanted in PROGRAMS:
         if shutil.which(wanted) is None:
-            raise SandboxError(f"{VARIABLE} is {wanted}, which is not on the PATH", advice=f"unset {VARIABLE}")
+            raise SandboxError(
+                f"{VARIABLE} is {wanted}, which is not on the PATH",
+                advice=f"unset {VARIABLE}",
+                error_id="sandbox-unavailable",
+            )
         return Runner(wanted, f"because {VARIABLE} is {wanted}")
     if wanted != "auto":
         raise UsageError(f"{VARIABLE} is {wanted!r}, but must be one of auto, {NATIVE}, {', '.join(PROGRAMS)}")
@@ -63,6 +69,7 @@ def choose(environment: Mapping[str, str]) -> Runner:
     raise SandboxError(
         f"cannot run commands in images: {why}, and none of {', '.join(PROGRAMS)} responds",
         advice="install and start Docker Desktop, colima or Podman, and run airbyte-ci again",
+        error_id="sandbox-unavailable",
     )
 
 
