@@ -52,6 +52,8 @@ class World:
     forgetful: app.App
     lines: Mapping[str, str]
     name: str = NAME
+    # Commits without the connector.
+    without: frozenset[str] = frozenset()
 
     @property
     def folder(self) -> Path:
@@ -151,11 +153,16 @@ def _commit(world: World) -> None:
 
 def _checkout(world: World) -> None:
     """Goes to another commit, with whatever is not committed thrown away."""
+    world.git("clean", "-fdq")
+    world.git("checkout", "-q", "--force", world.chance.choice([*_commits(world)]))
+
+
+def _commits(world: World) -> Iterator[str]:
+    """The commits that have the connector."""
     listed = subprocess.run(
         [*GIT, "rev-list", "--all"], cwd=world.tiny.folder, check=True, capture_output=True, text=True
     )
-    world.git("clean", "-fdq")
-    world.git("checkout", "-q", "--force", world.chance.choice(listed.stdout.split()))
+    return (commit for commit in listed.stdout.split() if commit not in world.without)
 
 
 EDITS: tuple[Callable[[World], object], ...] = (
@@ -242,6 +249,7 @@ def test_any_edits_give_the_image_of_a_build_that_remembers_nothing(
     """After each of random edits of code, lock, hook, metadata, modes, times and commits, singly or several at once."""
     if edits is MANIFEST_EDITS:
         world.name = "source-declared"
+        world.without = frozenset(_commits(world))
         world.folder.mkdir()
         (world.folder / "metadata.yaml").write_text(METADATA.format(name=world.name, base=world.tiny.base))
         _manifest(world)
