@@ -27,6 +27,19 @@ from tests.images.lockfiles import (
 from tests.python import sample_locks
 from tests.python.interpreters import cpython
 
+# The id of an error by words of its message; other messages explain themselves.
+IDS = {
+    "has no content hash": "lock-damaged",
+    "is not valid TOML": "lock-damaged",
+    "merge conflict markers": "lock-damaged",
+    "is truncated": "lock-damaged",
+    "does not match": "lock-out-of-date",
+    "which is not in the lock": "lock-incomplete",
+    "for this Python and platform": "lock-incomplete",
+    "is for Python": "lock-for-other-python",
+    "does not support Python": "lock-for-other-python",
+    "it is not cached": "not-cached",
+}
 CONFLICT = "<<<<<<< HEAD\n{}=======\n>>>>>>> main\n"
 
 
@@ -141,6 +154,7 @@ def test_no_usable_lock_is_one_clear_line(tmp_path: Path, files: Files, said: st
         selected(tmp_path, files)
     assert str(caught.value).startswith(said)
     assert "\n" not in str(caught.value)
+    assert caught.value.error_id == next((error_id for words, error_id in IDS.items() if words in said), "")
 
 
 @pytest.mark.parametrize(
