@@ -89,7 +89,7 @@ def _is_there(store: Store, built: Built) -> bool:
     try:
         image = store.image(built.digest)
         ours = image.manifest.layers[built.base_layers :]
-        return all(store.has(layer.digest) for layer in ours) or bool(built.sources[1:])
+        return store.has_all(layer.digest for layer in ours) or bool(built.sources[1:])
     except BlobNotFound:
         return False
 

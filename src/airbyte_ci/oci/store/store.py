@@ -127,14 +127,18 @@ class Store:
         """Returns whether the blob is present; if so, it stays at least as long as this store is open."""
         return self.use(self.path(digest))
 
-    def use(self, path: Path) -> bool:
-        """Marks a file of the store as used now, so that garbage collection keeps it; False if it does not exist."""
+    def has_all(self, digests: Iterable[Digest]) -> bool:
+        """Returns whether all blobs are present; if so, they stay at least as long as this store is open."""
+        return self.use(*map(self.path, digests))
+
+    def use(self, *paths: Path) -> bool:
+        """Marks files of the store as used now, so that garbage collection keeps them; False if one does not exist."""
         try:
-            # Marked since this session began, so no running collection may remove it.
-            if path.stat().st_mtime >= self.session.began:
-                return True
-            with disk.lock(self.root / "gc.lock", shared=True):
-                os.utime(path)
+            # What was marked since this session began is not removed by a running collection.
+            if old := [path for path in paths if path.stat().st_mtime < self.session.began]:
+                with disk.lock(self.root / "gc.lock", shared=True):
+                    for path in old:
+                        os.utime(path)
         except FileNotFoundError:
             return False
         except PermissionError:
@@ -248,7 +252,7 @@ class Store:
 
     def holds(self, image: Image) -> bool:
         """Returns whether all layers of an image are present; they stay as long as this store is open."""
-        return all(self.has(layer.digest) for layer in image.manifest.layers)
+        return self.has_all(layer.digest for layer in image.manifest.layers)
 
     def put_image(self, manifest: Manifest, config: ImageConfig) -> Image:
         self.put(config.raw)
