@@ -73,6 +73,15 @@ def test_a_mac_without_a_program_lists_and_says_what_to_install() -> None:
     assert checked.returncode == 1 and "✗ runner" in checked.stdout
 
 
+def test_windows_is_told_about_wsl() -> None:
+    """Modules of Unix are missing there, so nothing is imported before the line is printed."""
+    program = "import sys; sys.platform = 'win32'; sys.modules['fcntl'] = None\n" + COMMAND
+    done = subprocess.run([sys.executable, "-c", program, "doctor"], capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert "WSL 2" in line
+
+
 def test_the_variable_chooses(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A name that is unknown or not installed is an error; in a container, commands run there."""
     assert runner.choose({"AIRBYTE_CI_RUNNER": "native"}).program is None

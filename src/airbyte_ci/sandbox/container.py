@@ -26,6 +26,7 @@ _DEBIAN = "docker.io/library/debian:bookworm-slim"
 _PYTHON = "3.11"  # bookworm's
 _PACKAGES = "ca-certificates git iproute2 mmdebstrap mount openssh-client python3 runc slirp4netns uidmap util-linux"
 _NAME = "airbyte-ci-runner"
+_LABEL = "io.airbyte.ci.runner"
 _VOLUME = "/var/cache/airbyte-ci"
 # uv's names of the machines on which such programs run.
 _MACHINES = {"amd64": "x86_64", "x86_64": "x86_64", "arm64": "aarch64", "aarch64": "aarch64"}
@@ -161,6 +162,7 @@ def dockerfile(base: str, user: ContainerUser) -> str:
     lines = [
         f"FROM {base}",
         "USER 0",
+        f"LABEL {_LABEL}=1",
         f"RUN apt-get update && apt-get install --yes --no-install-recommends {_PACKAGES} && "
         "rm -rf /var/lib/apt/lists/*",
         # On some machines, folders that are shared with a container seem to have another owner.
