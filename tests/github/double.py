@@ -3,17 +3,16 @@
 Unknown requests and invalid answers are `problems`; a test ends by checking that there are none.
 """
 
-import json
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import urlencode
 
+from tests import loopback
 from tests.github import description
 from tests.github.description import Description, Operation
+from tests.loopback import Call, Reply
 
 Answer = tuple[int, Any]
 _FAULT = {"message": "You have exceeded a secondary rate limit", "documentation_url": "https://docs.github.com"}
@@ -59,66 +58,37 @@ def running(
     known = description.of(name)
     base = "/api/v3" if name == description.ENTERPRISE else ""
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def reply(call: Call) -> Reply:
+        is_graphql = bool(graphql) and call.verb == "POST" and call.path.endswith("/graphql")
+        operation = None if is_graphql else known.operation(call.verb, call.path.removeprefix(base))
+        if left := double.faults.get(operation.name if operation else "graphql"):
+            return left.pop(0), _FAULT, {"Retry-After": "60"}
+        if graphql and (call.verb, call.path) == ("POST", f"{base.removesuffix('/v3')}/graphql"):
+            return 200, graphql(call.body), {}
+        if operation is None or not call.path.startswith(base):
+            double.problems.append(f"there is no operation {call.verb} {call.target}")
+            return 404, _NOT_FOUND, {}
+        return described(operation, call)
 
-        def log_message(self, *_: object) -> None:
-            """Logs nothing."""
+    def described(operation: Operation, call: Call) -> Reply:
+        query, body = call.query, call.body
+        found = [*known.objections_to_request(operation, query, body)]
+        authorization = call.headers.get("Authorization", "")
+        request = Request(operation.name, operation.variables, query, body, authorization.partition(" ")[2])
+        double.requests.append(request)
+        status, content = answer(request, known) or (404, _NOT_FOUND)
+        headers: dict[str, str] = {}
+        if isinstance(content, list):
+            page, size = int(query.get("page", "1")), int(query.get("per_page", "30"))
+            if len(content) > page * size:
+                following = urlencode({**query, "page": page + 1})
+                headers["Link"] = f'<http://{call.headers["Host"]}{call.path}?{following}>; rel="next"'
+            content = content[(page - 1) * size : page * size]
+        found += known.objections_to_answer(operation, status, content)
+        double.problems += [f"{operation.name}: {objection}" for objection in found]
+        return status, content, headers
 
-        def _handle(self) -> None:
-            length = int(self.headers.get("Content-Length") or 0)
-            body = json.loads(self.rfile.read(length)) if length else None
-            parts = urlsplit(self.path)
-            is_graphql = bool(graphql) and self.command == "POST" and parts.path.endswith("/graphql")
-            known_name = None if is_graphql else known.operation(self.command, parts.path.removeprefix(base))
-            name = known_name.name if known_name else "graphql"
-            if left := double.faults.get(name):
-                return self._send(left.pop(0), _FAULT, {"Retry-After": "60"})
-            if graphql and (self.command, parts.path) == ("POST", f"{base.removesuffix('/v3')}/graphql"):
-                return self._send(200, graphql(body), {})
-            operation = (
-                known.operation(self.command, parts.path.removeprefix(base)) if parts.path.startswith(base) else None
-            )
-            if operation is None:
-                double.problems.append(f"there is no operation {self.command} {self.path}")
-                return self._send(404, _NOT_FOUND, {})
-            return self._answer(operation, dict(parse_qsl(parts.query)), body, parts.path)
-
-        def _answer(self, operation: Operation, query: dict[str, str], body: Any, path: str) -> None:
-            found = [*known.objections_to_request(operation, query, body)]
-            authorization = self.headers.get("Authorization", "")
-            request = Request(operation.name, operation.variables, query, body, authorization.partition(" ")[2])
-            double.requests.append(request)
-            status, content = answer(request, known) or (404, _NOT_FOUND)
-            headers: dict[str, str] = {}
-            if isinstance(content, list):
-                page, size = int(query.get("page", "1")), int(query.get("per_page", "30"))
-                if len(content) > page * size:
-                    following = urlencode({**query, "page": page + 1})
-                    headers["Link"] = f'<http://{self.headers["Host"]}{path}?{following}>; rel="next"'
-                content = content[(page - 1) * size : page * size]
-            found += known.objections_to_answer(operation, status, content)
-            double.problems += [f"{operation.name}: {objection}" for objection in found]
-            self._send(status, content, headers)
-
-        def _send(self, status: int, content: Any, headers: Mapping[str, str]) -> None:
-            raw = b"" if content is None else json.dumps(content).encode()
-            self.send_response(status)
-            for key, value in {"Content-Type": "application/json; charset=utf-8", **headers}.items():
-                self.send_header(key, value)
-            self.send_header("Content-Length", str(len(raw)))
-            self.end_headers()
-            self.wfile.write(raw)
-
-        do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _handle  # noqa: N815  # http.server's names
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        double = Double(f"http://127.0.0.1:{server.server_port}{base}", known)
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield double
-        finally:
-            server.shutdown()
-            thread.join()
+    with loopback.serving(reply) as address:
+        double = Double(f"{address}{base}", known)
+        yield double
     assert not double.problems, double.problems

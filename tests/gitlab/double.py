@@ -4,14 +4,14 @@ It is strict: a field, parameter or method that GitLab does not document for a r
 checking that there are none.
 """
 
-import json
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import unquote
+
+from tests import loopback
+from tests.loopback import Call, Reply
 
 PROJECT = "acme/data/connectors"
 _QUERY = {"source_branch", "target_branch", "state", "per_page", "page"}
@@ -102,46 +102,16 @@ class GitLab:
 def running(token: str) -> Iterator[GitLab]:
     """Runs the double; `site` is what GITLAB_HOST must be."""
     state = GitLab(token)
+    prefix = "/api/v4/projects/"
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def reply(call: Call) -> Reply:
+        project, _, resource = call.path.removeprefix(prefix).partition("/")
+        if not call.path.startswith(prefix) or unquote(project) != PROJECT:
+            return 404, {"message": "404 Project Not Found"}, {}
+        if call.headers.get("Authorization") != f"Bearer {state.token}":
+            return 401, {"message": "401 Unauthorized"}, {}
+        return state.answer(call.verb, resource, call.query, call.body)
 
-        def log_message(self, *_: object) -> None:
-            """Logs nothing."""
-
-        def _handle(self) -> None:
-            length = int(self.headers.get("Content-Length") or 0)
-            body = json.loads(self.rfile.read(length)) if length else None
-            parts = urlsplit(self.path)
-            prefix = "/api/v4/projects/"
-            project, _, resource = parts.path.removeprefix(prefix).partition("/")
-            status: int
-            content: Any
-            headers: dict[str, str]
-            if not parts.path.startswith(prefix) or unquote(project) != PROJECT:
-                status, content, headers = 404, {"message": "404 Project Not Found"}, {}
-            elif self.headers.get("Authorization") != f"Bearer {state.token}":
-                status, content, headers = 401, {"message": "401 Unauthorized"}, {}
-            else:
-                status, content, headers = state.answer(self.command, resource, dict(parse_qsl(parts.query)), body)
-            raw = content.encode() if isinstance(content, str) else json.dumps(content).encode()
-            self.send_response(status)
-            for key, value in headers.items():
-                self.send_header(key, value)
-            self.send_header("Content-Type", "text/html" if isinstance(content, str) else "application/json")
-            self.send_header("Content-Length", str(len(raw)))
-            self.end_headers()
-            self.wfile.write(raw)
-
-        do_GET = do_POST = do_PUT = _handle  # noqa: N815  # http.server's names
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        state.site = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield state
-        finally:
-            server.shutdown()
-            thread.join()
+    with loopback.serving(reply) as state.site:
+        yield state
     assert not state.problems, state.problems
