@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from airbyte_ci.campaigns.changes.task import Task
 from airbyte_ci.campaigns.connector_files import release
 from airbyte_ci.campaigns.migrations import option
 from airbyte_ci.campaigns.migrations.migration import ChangelogText, Migration, Resources, Verb
+from airbyte_ci.connectors import neighborhood
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.documents import DocumentError, load_toml
 from airbyte_ci.edits.edit import FileChange
@@ -131,8 +131,8 @@ def refreshed(connector: Connector, root: Path, environment: Mapping[str, str], 
         arguments = (selective[0], *(word for name in only for word in (selective[1], name)))
     elif only:
         arguments = (*arguments, *only)
-    with tempfile.TemporaryDirectory(prefix="airbyte-ci-lock-") as name:
-        folder = _copied(connector, root, Path(name))
+    with neighborhood.empty_place(root, connector.relative) as (_, folder):
+        _copy(root / connector.relative, folder)
         ended = subprocess.run(
             [program, *arguments],
             cwd=folder,
@@ -149,15 +149,8 @@ def refreshed(connector: Connector, root: Path, environment: Mapping[str, str], 
         return (folder / lock).read_bytes()
 
 
-def _copied(connector: Connector, root: Path, target: Path) -> Path:
-    """The connector's small files copied, everything else of the repository on its way linked."""
-    folder, source = target, root
-    for part in Path(connector.relative).parts:
-        for item in os.scandir(source):
-            if item.name not in (part, ".git"):
-                (folder / item.name).symlink_to(item.path)
-        folder, source = folder / part, source / part
-        folder.mkdir()
+def _copy(source: Path, folder: Path) -> None:
+    """Copies the files that a tool may write, and links everything else of the connector."""
     for item in os.scandir(source):
         if item.name in (".git", ".venv"):
             continue
@@ -165,7 +158,6 @@ def _copied(connector: Connector, root: Path, target: Path) -> Path:
             shutil.copy2(item.path, folder / item.name)
         else:
             (folder / item.name).symlink_to(item.path)
-    return folder
 
 
 def _count(difference: LockDifference) -> str:
