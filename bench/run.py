@@ -24,12 +24,14 @@ import stores
 from timing import Measure
 
 import base_images  # the measures are next to this script
+import campaigns
 import hooks
 
 MEASURES = (
     *builds.MEASURES,
     *listing.MEASURES,
     *fleet.MEASURES,
+    *campaigns.MEASURES,
     *checking.MEASURES,
     *environments.MEASURES,
     *hooks.MEASURES,

@@ -1,9 +1,11 @@
 """Checks whether a connector's lock works with another Python, by the tags of its wheels. Nothing is downloaded."""
 
+import functools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
@@ -12,6 +14,15 @@ from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.documents import DocumentError, load_toml
 
 _SHOWN = 3
+_ENTRY = re.compile(r"^\[\[packages?\]\]", re.MULTILINE)
+
+
+class LockEntry(NamedTuple):
+    """A locked package: the names of its wheels, and whether it has an sdist."""
+
+    name: str
+    wheels: tuple[str, ...]
+    has_sdist: bool
 
 
 def consequences(connector: Connector, before: str, after: str) -> tuple[str, ...]:
@@ -20,14 +31,14 @@ def consequences(connector: Connector, before: str, after: str) -> tuple[str, ..
     name = next((lock for lock in locks if lock in connector.names), None)
     if name is None:
         return ()
-    document = _document(connector.folder / name)
+    document, packages = _read(connector.folder / name)
     advice = f"airbyte-ci connectors --name={connector.name} lock" if name == pylock_names.FILE else "lock again"
     environments = document.get("environments")
     if isinstance(environments, list) and environments and not any(_is_for(item, after) for item in environments):
         return (f"{name} was resolved for Python {before}, and not for {after}: {advice}",)
     compiled: list[str] = []
     missing: list[str] = []
-    for package, wheels, has_sdist in _packages(document):
+    for package, wheels, has_sdist in packages:
         if any(_fits(wheel, before) for wheel in wheels) and not any(_fits(wheel, after) for wheel in wheels):
             (compiled if has_sdist else missing).append(package)
     notes = [f"{name} has no wheel for Python {after} of {_some(missing)}: {advice}"] if missing else []
@@ -36,11 +47,22 @@ def consequences(connector: Connector, before: str, after: str) -> tuple[str, ..
     return tuple(notes)
 
 
-def _document(path: Path) -> Mapping[str, Any]:
+def _read(path: Path) -> tuple[Mapping[str, Any], list[LockEntry]]:
+    """Returns the values before the packages of a lock file, and its packages; nothing for an invalid file.
+
+    Connectors lock many packages alike, so each entry is parsed once for all connectors.
+    """
     try:
-        return load_toml(path.read_text("utf-8", errors="replace"))
-    except (OSError, DocumentError):
-        return {}
+        text = path.read_text("utf-8", errors="replace")
+    except OSError:
+        return {}, []
+    places = [found.start() for found in _ENTRY.finditer(text)]
+    parts = [text[start:end] for start, end in pairwise([*places, len(text)])]
+    try:
+        head = load_toml(text[: places[0]] if places else text)
+        return head, [entry for part in parts for entry in _entries(part)]
+    except DocumentError:
+        return {}, []
 
 
 def _is_for(environment: object, python: str) -> bool:
@@ -49,9 +71,12 @@ def _is_for(environment: object, python: str) -> bool:
     return not versions or python in versions
 
 
-def _packages(document: Mapping[str, Any]) -> Iterator[tuple[str, list[str], bool]]:
-    """Yields each package's name, the names of its wheels, and whether it has an sdist; in all three formats."""
+@functools.lru_cache(maxsize=20_000)
+def _entries(text: str) -> tuple[LockEntry, ...]:
+    """Returns the packages of a part of a lock file, in all three formats; raises DocumentError."""
+    document = load_toml(text)
     packages = document.get("package") or document.get("packages")
+    found = []
     for package in packages if isinstance(packages, list) else ():
         if not isinstance(package, dict):
             continue
@@ -61,9 +86,12 @@ def _packages(document: Mapping[str, Any]) -> Iterator[tuple[str, list[str], boo
             str(item.get("file") or item.get("name") or item.get("url") or "").rpartition("/")[2] for item in files
         ]
         has_sdist = bool(package.get("sdist")) or any(name.endswith((".tar.gz", ".zip")) for name in names)
-        yield str(package.get("name")), [name for name in names if name.endswith(".whl")], has_sdist
+        wheels = tuple(name for name in names if name.endswith(".whl"))
+        found.append(LockEntry(str(package.get("name")), wheels, has_sdist))
+    return tuple(found)
 
 
+@functools.lru_cache(maxsize=100_000)
 def _fits(wheel: str, python: str) -> bool:
     try:
         tags = parse_wheel_filename(wheel)[3]
