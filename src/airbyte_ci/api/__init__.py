@@ -57,7 +57,7 @@ def find_connectors(
     from airbyte_ci.connectors.select import Selection
 
     selection = Selection(names=tuple(names), languages=tuple(languages), query=query, modified=modified)
-    return fleet.load(Settings(repository), SelectionOptions(selection, everything=True)).connectors
+    return fleet.load(Settings(repository), SelectionOptions(selection=selection, everything=True)).connectors
 
 
 def plan(repository: Path, name: str, *, platform: str = "") -> "BuildPlan":

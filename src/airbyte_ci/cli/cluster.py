@@ -27,8 +27,11 @@ _SENT = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
 _STATUSES: dict[str, Status] = {"ok": "ok", "failed": "failed", "skipped": "skipped", "unverified": "unverified"}
 
 
-def dispatch(settings: Settings, asked: SelectionOptions, address: str) -> int:
-    """Runs the current command at this address; returns 1 if any connector failed or its job did not end, else 0."""
+def dispatch(settings: Settings, asked: SelectionOptions, address: str, memory: int) -> int:
+    """Runs the current command at this address, each job with so many bytes of memory.
+
+    Returns 1 if any connector failed or its job did not end, else 0.
+    """
     from airbyte_ci.execution import dask_cluster
 
     context = click.get_current_context()
@@ -39,7 +42,8 @@ def dispatch(settings: Settings, asked: SelectionOptions, address: str) -> int:
     fleet = fleets.load_for_change(settings, asked, name)
     jobs = _jobs(settings, fleet, name, arguments)
     code = 0
-    with closing(dask_cluster.run(address, jobs, fleets.warn)) as results:  # type: ignore[type-var]  # a generator
+    started = dask_cluster.run(address, jobs, fleets.warn, memory)
+    with closing(started) as results:  # type: ignore[type-var]  # a generator
         for result in results:
             code |= int(result.code != 0)
             _show(settings, result)
@@ -51,7 +55,7 @@ def _arguments(context: click.Context) -> list[str]:
     found: list[str] = []
     for parameter in context.command.params:
         name = str(parameter.name)
-        own = (*SELECTION_NAMES, "shard", "executor", "as_json")
+        own = (*SELECTION_NAMES, "shard", "executor", "job_memory", "as_json")
         if name in own or context.get_parameter_source(name) not in _SENT:
             continue
         value = context.params[name]
@@ -120,6 +124,7 @@ def _show(settings: Settings, result: "RemoteResult") -> None:
     if not documents:
         lines = [line for line in result.error.splitlines() if line.strip()]
         reason = lines[-1] if lines else f"the job ended with {result.code}"
+        reason += f" (on {result.worker})" if result.worker else ""
         documents = [{"name": result.subject, "status": "failed", "reason": reason}]
     for document in documents:
         if settings.as_json:

@@ -37,7 +37,10 @@ def refusal(job: RemoteJob, own: Mapping[str, str]) -> str:
 
 def run(document: Mapping[str, Any]) -> dict[str, Any]:
     """Runs one job and returns its result as plain data. Never raises for a failed job, so that it is not repeated."""
-    job = RemoteJob.from_json(document)
+    return {"worker": platform.node(), **_run(RemoteJob.from_json(document))}
+
+
+def _run(job: RemoteJob) -> dict[str, Any]:
     if reason := refusal(job, describe()):
         return {"code": -1, "output": "", "error": reason}
     try:

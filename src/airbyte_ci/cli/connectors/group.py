@@ -72,5 +72,5 @@ def connectors(ctx: click.Context, settings: Settings, /, **options: object) -> 
     Filters of different kinds are combined with AND, values of one kind with OR. Inside a connector's folder, that
     connector is selected by default.
     """
-    before = SelectionOptions(Selection(diffed_branch=settings.diffed_branch))
+    before = SelectionOptions(selection=Selection(diffed_branch=settings.diffed_branch))
     ctx.obj = GroupState(settings, selected(options, before))
