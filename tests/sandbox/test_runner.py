@@ -115,6 +115,10 @@ def test_a_container_sees_what_the_command_needs(tmp_path: Path) -> None:
         work,
     ]
     assert shared(home, home, [f"--output=archive:{other}/new.tar", "../work/x", "source/name"]) == [home, other, work]
+    # The repository around a named folder, and the one of a worktree.
+    assert shared(home, home, [f"--repo={work}/connectors"]) == [home, work]
+    (other / ".git").write_text(f"gitdir: {work}/.git/worktrees/other\n")
+    assert shared(other, home, []) == [home, other, work / ".git"]
     assert shared(home, home, ["/etc/passwd", "/usr/bin/env", "/", "/x", "--a=/proc/self", "/dev/null"]) == [home]
 
 

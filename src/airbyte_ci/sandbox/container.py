@@ -38,6 +38,7 @@ _OWN = re.compile(
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # These are the container's own, the first ones with everything below.
 _SYSTEM = re.compile(r"/(bin|boot|dev|etc|lib\w*|proc|sbin|sys|usr)(/.*)?|/(opt|run|var(/(cache|lib|log|run))?)?")
+_PATH_LIMIT = 4096
 # The rights of the container: to mount and to create namespaces with numbers of their own (SYS_ADMIN, and SYS_PTRACE
 # for runc), and to connect sandboxes with the network. The sandbox inside has its own filter of system calls.
 _CAPABILITIES = ("SYS_ADMIN", "SYS_PTRACE", "NET_ADMIN")
@@ -105,6 +106,7 @@ def run_command(
         *(
             f"--mount={_mount('bind', str(item), str(item), 'readonly')}"
             for item in lending.all_certificates(environment)
+            if item.is_absolute()
         ),
         *(f"--env={name}" for name in passed),
         *(f"--env={name}={value}" for name, value in variables.items()),
@@ -129,13 +131,20 @@ def volume(environment: Mapping[str, str], user: ContainerUser) -> str:
 
 def shared_folders(folder: Path, home: Path, arguments: Sequence[str]) -> list[Path]:
     """Returns the folders of this machine that the command needs: no folder of the system, and none below another."""
-    found = [home, _repository(folder), *_named(folder, arguments)]
+    found = [home, *(part for item in (folder, *_named(folder, arguments)) for part in _with_repository(item))]
     kept = sorted({item for item in found if item.is_dir() and not _SYSTEM.fullmatch(str(item))})
     return [item for item in kept if not any(other in kept for other in item.parents)]
 
 
-def _repository(folder: Path) -> Path:
-    return next((item for item in (folder, *folder.parents) if (item / ".git").exists()), folder)
+def _with_repository(folder: Path) -> Iterator[Path]:
+    """Yields the repository around a folder, or the folder itself; for a worktree, also the one that it belongs to."""
+    root = next((item for item in (folder, *folder.parents) if (item / ".git").exists()), folder)
+    yield root
+    link = root / ".git"
+    if link.is_file():  # `gitdir: /repository/.git/worktrees/name` (gitrepository-layout(5))
+        with link.open(errors="replace") as file:
+            target = root / file.readline(_PATH_LIMIT).removeprefix("gitdir:").strip()
+        yield from (item for item in target.parents if item.name == ".git")
 
 
 def _named(folder: Path, arguments: Sequence[str]) -> Iterator[Path]:
