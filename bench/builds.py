@@ -48,6 +48,9 @@ PLATFORM = Platform("linux", "amd64")
 ROUNDS = 5
 # The peer's fleet rows take half a minute per connector: measured on this many, and scaled.
 PEER_SAMPLE = 10
+# A quick try of the rows of many connectors takes fewer: BENCH_SIZE=3.
+SIZE = int(os.environ.get("BENCH_SIZE", "1000"))
+UPGRADED = min(SIZE, 200)
 MOST_MEMORY = 200  # MB
 
 
@@ -398,7 +401,7 @@ def fleet() -> list[Connector]:
     with tarfile.open(LOCKS) as archive:
         archive.extractall(places, filter="data")
     found = []
-    for lock in sorted(places.rglob("poetry.lock")):
+    for lock in sorted(places.rglob("poetry.lock"))[:SIZE]:
         name = lock.parent.name
         ours = made.folder / "locks/airbyte-integrations/connectors" / name
         peers = made.folder / "locks-peer" / name
@@ -434,13 +437,16 @@ def fleet() -> list[Connector]:
     return found
 
 
-def _all_ours(home: Path, base: str) -> float:
-    made = bench()
-    root = fleet()[0].ours.parents[2]
+def _all_ours(home: Path, base: str, prefix: str = "ours", *options: str) -> float:
     started = time.perf_counter()
-    arguments = ("--base-image", base, "--no-verify", "--output", f"registry:{made.host}/ours", "--concurrency=1")
-    run_ours(home, root, "connectors", "--all", "build", *arguments)
+    run_ours(home, fleet()[0].ours.parents[2], *_building_all(base, prefix), *options)
     return time.perf_counter() - started
+
+
+def _building_all(base: str, prefix: str) -> tuple[str, ...]:
+    """The arguments that build every connector of a repository and push the images below a prefix."""
+    output = f"registry:{bench().host}/{prefix}"
+    return ("connectors", "--all", "build", "--base-image", base, "--no-verify", "--output", output, "--concurrency=1")
 
 
 @functools.cache
@@ -477,16 +483,57 @@ def upgraded(*, empty: bool) -> Result:
     return _all_ours(made.folder / "empty", made.last_base) if empty else _all_ours(made.home, made.next_base), peers
 
 
-def registry_bytes() -> Result:
-    """Distinct layers beyond the base that the registry keeps for the fleet."""
+def registry_bytes(compression: str) -> Result:
+    """Distinct layers beyond the base that the registry keeps for the fleet; the peer compresses with gzip."""
     if not fleet():
         return whole_fleet()
     _first()
     made = bench()
+    if compression != "gzip":
+        _all_ours(made.home, made.base, compression, "--compression", compression)
     sample = fleet()[:: max(1, len(fleet()) // PEER_SAMPLE)][:PEER_SAMPLE]
-    ours = kept(f"{made.host}/ours/{_repository(item)}:dev" for item in fleet())
+    prefix = "ours" if compression == "gzip" else compression
+    ours = kept(f"{made.host}/{prefix}/{_repository(item)}:dev" for item in fleet())
     peers = kept(f"{made.host}/peer/{item.name}:dev" for item in sample) / len(sample) * len(fleet())
     return ours / 1e6, peers / 1e6
+
+
+def fleet_memory() -> Result:
+    """The largest resident set of one command that builds and pushes the whole fleet from nothing but the base, in MB."""
+    if not fleet():
+        return whole_fleet()
+    made = bench()
+    home = with_only_base(made, "fleet-memory")
+    command = [sys.executable, "-m", "airbyte_ci", "--repo", str(fleet()[0].ours.parents[2])]
+    command += _building_all(made.base, "memory")
+    return peak(command, {"AIRBYTE_CI_HOME": str(home)}), MOST_MEMORY
+
+
+def pushed_again() -> Result:
+    """Seconds for each image that a base upgrade changed, if only its configuration and manifest are new: the bar."""
+    made = bench()
+    root = made.folder / "upgraded"
+    for number in range(UPGRADED):
+        _copy_of_example(root, number)
+    home = made.home
+    run_ours(home, root, *_building_all(made.base, "upgraded"))
+    # The upgraded images are built, and not pushed yet.
+    arguments = _building_all(made.next_base, "upgraded")
+    run_ours(home, root, *arguments[: arguments.index("--output")])
+    started = time.perf_counter()
+    run_ours(home, root, *arguments)
+    return (time.perf_counter() - started) / UPGRADED, 0.15
+
+
+def _copy_of_example(root: Path, number: int) -> None:
+    """The example connector under another name, with the same packages."""
+    name = f"source-copy-{number:03}"
+    folder = root / "airbyte-integrations/connectors" / name
+    shutil.copytree(EXAMPLE, folder)
+    (folder / "source_parcels").rename(folder / name.replace("-", "_"))
+    for path in (folder / "metadata.yaml", folder / "pyproject.toml"):
+        text = path.read_text().replace("source-parcels", name).replace("source_parcels", name.replace("-", "_"))
+        path.write_text(text)
 
 
 def _repository(connector: Connector) -> str:
@@ -571,7 +618,20 @@ MEASURES = (
         functools.partial(upgraded, empty=True),
         at_least=True,
     ),
-    Measure(f"registry bytes of the fleet beyond the base {_SCALED}", 0.215, registry_bytes, unit="MB"),
+    Measure(f"{UPGRADED} upgraded images pushed again, each ÷ 150 ms", 1, pushed_again),
+    Measure(
+        f"registry bytes of the fleet beyond the base {_SCALED}",
+        0.215,
+        functools.partial(registry_bytes, "gzip"),
+        unit="MB",
+    ),
+    Measure(
+        f"  with --compression zstd {_SCALED}",
+        0.19,
+        functools.partial(registry_bytes, "zstd"),
+        unit="MB",
+    ),
+    Measure("peak memory of building and pushing the fleet, everything cold", 1, fleet_memory, unit="MB"),
     Measure("peak memory of a cold build", 1, memory, unit="MB"),
     Measure("  with 300 MB in the connector's code", 1, functools.partial(memory, "code"), unit="MB"),
     Measure("  with 300 MB in `files` of its declaration", 1, functools.partial(memory, "files"), unit="MB"),

@@ -1,8 +1,9 @@
 """`make bench`: ratios from one run, side by side with the peer. Never a test: machines are noisy, ratios less so.
 
-python bench/run.py [--markdown] [NAME…]     all measures, or those whose name contains one of the words
+`python bench/run.py --help` lists the measures.
 """
 
+import argparse
 import platform
 import sys
 from collections.abc import Iterator
@@ -44,8 +45,15 @@ MEASURES = (
 
 
 def main() -> None:
-    wanted = [word for word in sys.argv[1:] if word != "--markdown"]
-    is_table = "--markdown" in sys.argv[1:]
+    parser = argparse.ArgumentParser(
+        description="Compare airbyte-ci with its peers.",
+        epilog="\n".join(["measures:", *(f"  {measure.name.strip()}" for measure in MEASURES)]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--markdown", action="store_true", help="print a table for docs/benchmarks.md")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="run only measures whose name contains one of these")
+    options = parser.parse_args()
+    wanted, is_table = options.names, options.markdown
     print(_head(), end="\n\n")
     print("| measure | ours | peer | ratio | bar |\n|---|---|---|---|---|" if is_table else _row(_TITLES))
     for measure in MEASURES:
