@@ -78,6 +78,10 @@ def _repository(root: Path) -> Path:
             shutil.copytree(EXAMPLES / "airbyte-integrations/connectors" / name, copy)
             for file in copy.glob("Dockerfile*"):
                 file.unlink()
+            package = name.replace("-", "_")
+            (copy / package).rename(copy / f"{package}_{number}")
+            for file in copy.rglob("*.py"):
+                file.write_text(file.read_text().replace(package, f"{package}_{number}"))
             metadata = copy / "metadata.yaml"
             metadata.write_text(metadata.read_text().replace(f"acme/{name}", f"acme/{name}-{number}"))
     _change(root)
