@@ -499,7 +499,7 @@ def registry_bytes(compression: str) -> Result:
 
 
 def fleet_memory() -> Result:
-    """The largest resident set of one command that builds and pushes the whole fleet from nothing but the base, in MB."""
+    """The largest resident set of one command that builds and pushes the whole fleet, with only the base, in MB."""
     if not fleet():
         return whole_fleet()
     made = bench()
