@@ -589,7 +589,7 @@ def run_docker(variables: dict[str, str], *arguments: str) -> None:
 
 def medians(ours: Callable[[], float], peer: Callable[[], float]) -> tuple[float, float]:
     pairs = [(ours(), peer()) for _ in range(ROUNDS)]
-    return tuple(sorted(values)[ROUNDS // 2] for values in zip(*pairs, strict=True))  # type: ignore[return-value]
+    return tuple(sorted(values)[ROUNDS // 2] for values in zip(*pairs, strict=True))  # type: ignore[return-value]  # as many values as the tuple has
 
 
 warm_upgrade = functools.partial(upgraded, empty=False)

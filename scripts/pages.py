@@ -92,7 +92,7 @@ def _fleet() -> str:
                 state=state,
                 is_python=True,
                 data={},
-                base=lambda state=state: {"behind": int(state[0]) if state[0].isdigit() else 0},  # type: ignore[misc]
+                base=lambda state=state: {"behind": int(state[0]) if state[0].isdigit() else 0},  # type: ignore[misc]  # mypy does not infer the default
             )
         )
         own = StoredLayer(Digest.of(name.encode()), 1_000_000 * (number + 1), "packages")

@@ -24,7 +24,7 @@ def quick_import() -> Iterator[None]:
     """Lets the block import jsonschema without its optional dependencies, if they are not imported yet."""
     left_out = [name for name in _FORMATS if name not in sys.modules]
     # Python's mark of a module that cannot be imported.
-    sys.modules.update(dict.fromkeys(left_out))  # type: ignore[arg-type]
+    sys.modules.update(dict.fromkeys(left_out))  # type: ignore[arg-type]  # None marks a module as missing
     try:
         yield
     finally:

@@ -53,7 +53,7 @@ def test_every_method_of_both_versions_is_provided_or_refused_by_name() -> None:
 
 
 def _problems(method: object, parameters: str) -> list[str]:
-    ours = inspect.signature(method).parameters  # type: ignore[arg-type]
+    ours = inspect.signature(method).parameters  # type: ignore[arg-type]  # a method
     names = [name for name in ours if name != "self"]
     positional, _, keywords = parameters.partition("*")
     wanted = [name.strip() for name in positional.split(",") if name.strip()]

@@ -75,7 +75,7 @@ def test_the_wheel_describes_its_dependencies(wheel: Path) -> None:
         document = json.loads(archive.read(name))
     versions = {item["name"]: item["version"] for item in document["components"]}
     declared = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["dependencies"]
-    names = {re.match(r"[\w-]+", item)[0] for item in declared}  # type: ignore[index]
+    names = {re.match(r"[\w-]+", item)[0] for item in declared}  # type: ignore[index]  # each requirement begins with a name
     assert names <= versions.keys()
     assert {name: versions[name] for name in names} == {name: metadata.version(name) for name in names}
     assert not {"pytest", "ruff", "mypy", "hatchling"} & versions.keys()

@@ -263,7 +263,7 @@ def test_any_edits_give_the_image_of_a_build_that_remembers_nothing(
 
     def counted(*arguments: object) -> Built | None:
         quick.append("x")
-        return replace(*arguments)  # type: ignore[arg-type]
+        return replace(*arguments)  # type: ignore[arg-type]  # the arguments of the replaced function
 
     monkeypatch.setattr(Memory, "recall", unless_forgetful(recall))
     monkeypatch.setattr(Memory, "recall_other_code", unless_forgetful(recall_other_code))

@@ -14,7 +14,7 @@ from tests.campaigns.repositories import copied, git
 
 def job(**more: object) -> RemoteJob:
     plain = RemoteJob(subject="x", repository="r", commit="c", folder="", arguments=(), **remote_worker.describe())
-    return replace(plain, **more)  # type: ignore[arg-type]
+    return replace(plain, **more)  # type: ignore[arg-type]  # any field
 
 
 def test_workers_that_differ_are_refused() -> None:

@@ -49,7 +49,7 @@ def test_backoff_grows_to_a_limit() -> None:
     """Waits double, with jitter between half and all, up to thirty seconds."""
     for luck, factor in ((0.0, 0.5), (1.0, 1.0)):
         waits = Waits()
-        retry = Retry(10, waits, lambda luck=luck: luck)  # type: ignore[misc]
+        retry = Retry(10, waits, lambda luck=luck: luck)  # type: ignore[misc]  # mypy does not infer the default
         with pytest.raises(Transient):
             retry.persist(fail)
         expected = [0.5, 1, 2, 4, 8, 16, 30, 30, 30]

@@ -36,7 +36,7 @@ def greeting(listener: socket.socket) -> Iterator[None]:
 
 
 def run(store: Store, tree: Tree, script: str, **more: object) -> sandbox.Finished:
-    command = Command(arguments=("bash", "-c", script), environment={"PATH": "/bin"}, **more)  # type: ignore[arg-type]
+    command = Command(arguments=("bash", "-c", script), environment={"PATH": "/bin"}, **more)  # type: ignore[arg-type]  # any field
     return sandbox.run(store, tree, command)
 
 

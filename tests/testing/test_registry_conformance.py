@@ -31,7 +31,7 @@ class Registry:
 
     def ask(self, method: str, path: str, **options: object) -> requests.Response:
         url = urljoin(self.server.url, path)
-        return self.session.request(method, url, **options)  # type: ignore[arg-type]
+        return self.session.request(method, url, **options)  # type: ignore[arg-type]  # any option
 
     def code(self, response: requests.Response) -> str:
         return str(response.json()["errors"][0]["code"])

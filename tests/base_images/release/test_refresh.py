@@ -68,7 +68,7 @@ def place(tmp_path: Path) -> Iterator[Place]:
 def _entry(place: Place, version: str, digest: Digest, **others: object) -> BaseImageVersion:
     address = Reference.parse(f"{place.repository}:{version}").with_digest(digest)
     entry = BaseImageVersion(repository=place.repository, version=version, address=address, python="3.11")
-    return replace(entry, **others)  # type: ignore[arg-type]
+    return replace(entry, **others)  # type: ignore[arg-type]  # any field
 
 
 def test_versions_are_read_from_any_registry(place: Place) -> None:

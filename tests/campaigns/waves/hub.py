@@ -77,7 +77,7 @@ class Hub(GitHub):
             "pullRequests": self._of_branch,
         }
 
-    def _of_branch(self, _info: Any, headRefName: str, first: int, **_: Any) -> Any:  # noqa: N803
+    def _of_branch(self, _info: Any, headRefName: str, first: int, **_: Any) -> Any:  # noqa: N803  # GitHub's name
         found = [pull for pull in self.pulls.values() if pull["branch"] == headRefName]
         return {"nodes": [self._node(pull) for pull in sorted(found, key=lambda pull: -pull["number"])[:first]]}
 
@@ -125,7 +125,7 @@ class Hub(GitHub):
         self.done.append(f"ready {pull['number']}")
         return {"pullRequest": {"isDraft": False}}
 
-    def _merge(self, _info: Any, input: Any) -> Any:  # noqa: A002
+    def _merge(self, _info: Any, input: Any) -> Any:  # noqa: A002  # GitHub's name
         assert input["mergeMethod"] == "SQUASH"
         self.merge(self._given(input)["number"])
         return {}
@@ -141,19 +141,19 @@ class Hub(GitHub):
         pull |= {"automatic": False, "queued": False}
         self.done.append(f"merge {number}")
 
-    def _enable(self, _info: Any, input: Any) -> Any:  # noqa: A002
+    def _enable(self, _info: Any, input: Any) -> Any:  # noqa: A002  # GitHub's name
         return self._change(input, "automatic", value=True)
 
-    def _disable(self, _info: Any, input: Any) -> Any:  # noqa: A002
+    def _disable(self, _info: Any, input: Any) -> Any:  # noqa: A002  # GitHub's name
         return self._change(input, "automatic", value=False)
 
-    def _enqueue(self, _info: Any, input: Any) -> Any:  # noqa: A002
+    def _enqueue(self, _info: Any, input: Any) -> Any:  # noqa: A002  # GitHub's name
         return self._change(input, "queued", value=True)
 
-    def _dequeue(self, _info: Any, input: Any) -> Any:  # noqa: A002
+    def _dequeue(self, _info: Any, input: Any) -> Any:  # noqa: A002  # GitHub's name
         return self._change(input, "queued", value=False)
 
-    def _close(self, _info: Any, input: Any) -> Any:  # noqa: A002
+    def _close(self, _info: Any, input: Any) -> Any:  # noqa: A002  # GitHub's name
         self._given(input)["state"] = "closed"
         return {}
 

@@ -34,7 +34,7 @@ MEMBERS = divide(FILE, connectors(), lambda found, _: found, {})
 def pull(status: PullStatus, hours: float = 0, **more: object) -> PullState:
     """A pull request that was merged so many hours ago."""
     merged = NOW - timedelta(hours=hours) if status == "merged" else None
-    return replace(PullState(number=7, url="u", head="abc", status=status, merged=merged), **more)  # type: ignore[arg-type]
+    return replace(PullState(number=7, url="u", head="abc", status=status, merged=merged), **more)  # type: ignore[arg-type]  # any field
 
 
 def states(
@@ -44,7 +44,7 @@ def states(
     **facts: object,
 ) -> CampaignState:
     given = {"time": NOW, "inputs": dict.fromkeys(NAMES, "same"), "pulls": pulls, **facts}
-    return reconcile(file, MEMBERS, previous or {}, CampaignFacts(**given))  # type: ignore[arg-type]
+    return reconcile(file, MEMBERS, previous or {}, CampaignFacts(**given))  # type: ignore[arg-type]  # any field
 
 
 def by_name(found: CampaignState) -> dict[str, str]:
@@ -163,7 +163,7 @@ def test_connectors_that_were_changed_stay_in_their_wave() -> None:
 
 def item(name: str, kind: State, minute: int, **more: object) -> ConnectorState:
     since = NOW + timedelta(minutes=minute)
-    return replace(ConnectorState(connector=name, state=kind, since=since), **more)  # type: ignore[arg-type]
+    return replace(ConnectorState(connector=name, state=kind, since=since), **more)  # type: ignore[arg-type]  # any field
 
 
 def test_the_window_grows_with_success_and_halves_with_failures() -> None:

@@ -91,7 +91,7 @@ def test_an_import_has_all_that_was_exported(filled: Filled, file: Path, other: 
 def test_other_tar_readers_find_an_image_layout(file: Path) -> None:
     """The file is an OCI image layout: each blob has the digest that names it, and the index names artifacts."""
     with tarfile.open(file) as opened:
-        contents = {item.name: opened.extractfile(item).read() for item in opened if item.isreg()}  # type: ignore[union-attr]
+        contents = {item.name: opened.extractfile(item).read() for item in opened if item.isreg()}  # type: ignore[union-attr]  # regular files have contents
     index = json.loads(contents.pop("index.json"))
     assert json.loads(contents.pop("oci-layout")) == {"imageLayoutVersion": "1.0.0"}
     assert all(name == archive.place(Digest.of(content)) for name, content in contents.items())

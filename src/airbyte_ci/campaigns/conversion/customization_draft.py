@@ -89,5 +89,5 @@ def _quoted(text: str) -> str:
 class _Dumper(yaml.SafeDumper):
     """Indents lists below their key, like metadata.yaml."""
 
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002  # PyYAML's signature
         super().increase_indent(flow, indentless=False)
