@@ -86,3 +86,14 @@ def snapshot(root: Path) -> dict[str, bytes]:
     """Every file outside of .git, by its path."""
     found = (path for path in root.rglob("*") if path.is_file() and ".git" not in path.relative_to(root).parts)
     return {path.relative_to(root).as_posix(): path.read_bytes() for path in found}
+
+
+def with_remote(root: Path) -> None:
+    """Pushes the repository to a bare one next to it, `remote.git`, and names a committer."""
+    remote = root.parent / "remote.git"
+    git(root.parent, "init", "-q", "--bare", "-b", "main", remote.name)
+    git(root, "remote", "add", "origin", f"file://{remote}")
+    git(root, "push", "-q", "origin", "main")
+    git(root, "remote", "set-head", "origin", "-a")
+    for key, value in {"user.name": "Ann", "user.email": "ann@example.com"}.items():
+        git(root, "config", key, value)

@@ -7,7 +7,7 @@ import pytest
 
 from airbyte_ci.campaigns.delivery import pull_requests
 from airbyte_ci.cli import main
-from tests.campaigns.repositories import copied, git
+from tests.campaigns.repositories import copied, with_remote
 from tests.github.hub import TOKEN
 
 Run = Callable[..., tuple[int, str, str]]
@@ -17,12 +17,7 @@ Run = Callable[..., tuple[int, str, str]]
 def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The example fleet, pushed to a bare repository that is its `origin`."""
     root = copied("fleet", tmp_path / "fleet")
-    git(tmp_path, "init", "-q", "--bare", "-b", "main", "remote.git")
-    git(root, "remote", "add", "origin", f"file://{tmp_path}/remote.git")
-    git(root, "push", "-q", "origin", "main")
-    git(root, "remote", "set-head", "origin", "-a")
-    for key, value in {"user.name": "Ann", "user.email": "ann@example.com"}.items():
-        git(root, "config", key, value)
+    with_remote(root)
     monkeypatch.setenv("AIRBYTE_CI_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1709208000")

@@ -9,7 +9,7 @@ import pytest
 from airbyte_ci import app
 from airbyte_ci.campaigns.delivery import pull_requests
 from airbyte_ci.cli import main
-from tests.campaigns.repositories import commit, copied, git
+from tests.campaigns.repositories import commit, copied, git, with_remote
 from tests.campaigns.waves.hub import Hub
 from tests.e2e import console
 from tests.github import double
@@ -30,12 +30,7 @@ def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (root / "campaigns").mkdir()
     (root / found[1]).write_text(found[2].replace(TRIAL, "trial: []"))
     commit(root)
-    git(tmp_path, "init", "-q", "--bare", "-b", "main", "remote.git")
-    git(root, "remote", "add", "origin", f"file://{tmp_path}/remote.git")
-    git(root, "push", "-q", "origin", "main")
-    git(root, "remote", "set-head", "origin", "-a")
-    for key, value in {"user.name": "Ann", "user.email": "ann@example.com"}.items():
-        git(root, "config", key, value)
+    with_remote(root)
     variables = {
         "AIRBYTE_CI_HOME": str(tmp_path / "home"),
         "GIT_CONFIG_GLOBAL": "/dev/null",

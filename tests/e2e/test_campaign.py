@@ -11,7 +11,7 @@ from airbyte_ci import app
 from airbyte_ci.campaigns.delivery import pull_requests
 from airbyte_ci.cli import main
 from airbyte_ci.oci.store.store import Store
-from tests.campaigns.repositories import commit, git
+from tests.campaigns.repositories import commit, git, with_remote
 from tests.campaigns.waves.hub import Hub
 from tests.e2e.conftest import Base
 from tests.e2e.tiny import Tiny, derived
@@ -69,13 +69,7 @@ def fleet(tiny: Tiny, base: Base, store: Store) -> Tiny:
     (tiny.folder / "campaigns").mkdir()
     (tiny.folder / "campaigns/two.yaml").write_text(CAMPAIGN)
     commit(tiny.folder)
-    remote = tiny.folder.parent / "remote.git"
-    git(tiny.folder.parent, "init", "-q", "--bare", "-b", "main", "remote.git")
-    git(tiny.folder, "remote", "add", "origin", f"file://{remote}")
-    git(tiny.folder, "push", "-q", "origin", "main")
-    git(tiny.folder, "remote", "set-head", "origin", "-a")
-    for key, value in {"user.name": "Ann", "user.email": "ann@example.com"}.items():
-        git(tiny.folder, "config", key, value)
+    with_remote(tiny.folder)
     return tiny
 
 

@@ -10,7 +10,7 @@ import pytest
 from airbyte_ci import app
 from airbyte_ci.campaigns.delivery import pull_requests
 from airbyte_ci.cli import main
-from tests.campaigns.repositories import CONNECTORS, commit, copied, git
+from tests.campaigns.repositories import CONNECTORS, commit, copied, git, with_remote
 from tests.campaigns.waves.hub import Hub
 from tests.github import double
 from tests.github.description import PUBLIC
@@ -42,12 +42,7 @@ def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         assert "  tags:\n" in text
         metadata.write_text(text.replace("  tags:\n", "  tags:\n    - automerge:campaigns\n"))
     commit(root)
-    git(tmp_path, "init", "-q", "--bare", "-b", "main", "remote.git")
-    git(root, "remote", "add", "origin", f"file://{tmp_path}/remote.git")
-    git(root, "push", "-q", "origin", "main")
-    git(root, "remote", "set-head", "origin", "-a")
-    for key, value in {"user.name": "Ann", "user.email": "ann@example.com"}.items():
-        git(root, "config", key, value)
+    with_remote(root)
     monkeypatch.setenv("AIRBYTE_CI_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
     monkeypatch.setattr(pull_requests, "_SECONDS_BETWEEN_WRITES", 0)
