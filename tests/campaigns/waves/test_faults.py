@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,10 @@ import pytest
 
 from airbyte_ci import app
 from airbyte_ci.campaigns.delivery import pull_requests
+from airbyte_ci.campaigns.waves import campaign_file
+from airbyte_ci.campaigns.waves.github_pulls import GitHubPulls
 from airbyte_ci.cli import main
+from airbyte_ci.git.github import require_repository
 from tests.campaigns.repositories import CONNECTORS, commit, copied, git, with_remote
 from tests.campaigns.waves.hub import Hub
 from tests.github import double
@@ -353,3 +357,15 @@ def test_the_state_on_a_branch_of_its_own(run: Run, hub: Hub, fleet: Path, tmp_p
     assert run()[0] == 0
     assert hub.done == done
     assert {item["state"] for item in recorded(hub).values()} == {"in-pr"}
+
+
+def test_a_request_for_a_hundred_branches(github: Double, hub: Hub, fleet: Path) -> None:
+    """The pull requests of 400 connectors, and those that revert them, are two requests for a hundred connectors."""
+    repository = require_repository(fleet, app.read_environment())
+    names = [f"source-{number}" for number in range(400)]
+    campaign = campaign_file.load(fleet, "terms")
+    with closing(GitHubPulls(repository, "main")) as pulls:
+        assert pulls.read_by_name(campaign.branch, names) == {}
+        assert hub.queries == 4
+        assert pulls.read_by_name(campaign.revert_branch, names) == {}
+    assert hub.queries == 8
