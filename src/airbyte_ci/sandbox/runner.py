@@ -8,9 +8,9 @@ import platform
 import shutil
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from airbyte_ci.errors import SandboxError, UsageError
+from airbyte_ci.records import dataclass
 
 VARIABLE = "AIRBYTE_CI_RUNNER"
 # Set in the container: the program that runs it, and why.
