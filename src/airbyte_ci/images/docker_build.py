@@ -23,6 +23,7 @@ from airbyte_ci.oci.store.store import Store, action_key
 PROGRAMS = ("docker", "podman")
 _SHOWN = 15
 _ATTEMPTS = 3
+_MISSING = b"no such file"
 _FORMAT_VERSION = 1
 
 
@@ -34,8 +35,11 @@ class DockerfileImage:
     base: Image | None
 
 
-class _UnreadableError(ImageError):
-    """The daemon cannot read the image that it built: Docker 20.10 sometimes misses a file of a new layer."""
+class _MissingFileError(ImageError):
+    """A file is missing. Docker 20.10 sometimes misses one of a layer that it just made, and finds it when asked again.
+
+    If the Dockerfile is wrong, building again fails soon: the steps before are in the daemon's cache.
+    """
 
 
 def find_program() -> str | None:
@@ -55,7 +59,7 @@ def build(store: Store, context: Path, platform: Platform, base: str | None) -> 
             advice="name the image of the old version instead",
         )
     for _ in range(_ATTEMPTS - 1):
-        with suppress(_UnreadableError):  # the image is removed by now, so all its layers are built again
+        with suppress(_MissingFileError):  # if there was an image, it is removed, and its layers are built again
             return _build(store, program, context, platform, base)
     return _build(store, program, context, platform, base)
 
@@ -79,10 +83,7 @@ def _take(store: Store, program: str, name: str, platform: Platform) -> Image:
         return image
     with store.scratch() as folder:
         saved = folder / "image.tar"
-        try:
-            _run([program, "save", "--output", str(saved), name], "cannot save the image of the Dockerfile")
-        except ImageError as err:
-            raise _UnreadableError(str(err)) from err
+        _run([program, "save", "--output", str(saved), name], "cannot save the image of the Dockerfile")
         image = read_archive.read(store, saved, platform)
     if identity:
         store.remember(key, {"manifest": str(image.digest)})
@@ -127,4 +128,5 @@ def _run(command: Sequence[str], failing: str) -> None:
     if process.returncode:
         said = output.decode(errors="replace").rstrip().splitlines()[-_SHOWN:]
         shown = "".join(f"\n    {line}" for line in said)
-        raise ImageError(f"{failing}: {command[0]} exited with {process.returncode}:{shown}")
+        kind = _MissingFileError if _MISSING in output.lower() else ImageError
+        raise kind(f"{failing}: {command[0]} exited with {process.returncode}:{shown}")
