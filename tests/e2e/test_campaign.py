@@ -1,7 +1,9 @@
 """A whole campaign: real git with a remote, real builds, and a GitHub that executes the published GraphQL schema."""
 
 import json
+import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -112,6 +114,19 @@ def run(hub: Hub, fleet: Tiny, capfd: pytest.CaptureFixture[str]) -> Run:
     return call
 
 
+@pytest.fixture
+def look(hub: Hub, fleet: Tiny, tmp_path: Path) -> Callable[[str], None]:
+    """Makes the status page of a stage, which has every recorded state. `make pages` says where to keep it."""
+
+    def call(stage: str) -> None:
+        page = Path(os.environ.get("CAMPAIGN_PAGES") or tmp_path) / f"campaign-{stage}.html"
+        assert main.run(["campaign", "status", "two", "--html", str(page)]) == 0
+        text = page.read_text()
+        assert [item for pair in states(fleet).items() for item in pair if item not in text] == []
+
+    return call
+
+
 def states(fleet: Tiny) -> dict[str, str]:
     """The recorded states by connector."""
     document: dict[str, Any] = json.loads((fleet.folder / "campaigns/two.state.json").read_text())
@@ -128,7 +143,7 @@ def pull_of(hub: Hub, name: str) -> dict[str, Any]:
     return next(pull for pull in hub.pulls.values() if pull["branch"].endswith(f"/{name}"))
 
 
-def test_a_whole_campaign(run: Run, hub: Hub, fleet: Tiny) -> None:
+def test_a_whole_campaign(run: Run, hub: Hub, fleet: Tiny, look: Callable[[str], None]) -> None:
     """Canary, soak, a wave with a failed trial and a pull request of a person, a yank, a revert, and the end.
 
     Nothing of a person is overwritten, a repeated run does nothing, and exactly what was merged is reverted.
@@ -139,6 +154,7 @@ def test_a_whole_campaign(run: Run, hub: Hub, fleet: Tiny) -> None:
     before = list(hub.done)
     assert run("run", "two")[0] == 0
     assert hub.done == before
+    look("canary")
     # Its checks are green, and campaign and connector agree to merge it.
     hub.checks[40] = "SUCCESS"
     hub.pass_time(hours=2)
@@ -146,6 +162,7 @@ def test_a_whole_campaign(run: Run, hub: Hub, fleet: Tiny) -> None:
     hub.pass_time(hours=3)
     assert "soaks until 2026-03-03 11:00" in run("run", "two")[1]
     assert states(fleet)[GOOD] == "waiting"
+    look("soak")
     # A day later the second wave begins.
     hub.pass_time(days=1)
     code, out = run("run", "two")
@@ -169,6 +186,7 @@ def test_a_whole_campaign(run: Run, hub: Hub, fleet: Tiny) -> None:
     assert (code, good.get("automatic"), touched.get("automatic")) == (0, True, None), out
     assert "a person changed its branch" in out
     assert (hub.head(touched), len(hub.pulls)) == (by_hand, tried)
+    look("second-wave")
     # The target is yanked: everything stops, and what GitHub would merge by itself too.
     catalog = fleet.folder / "base-images.yaml"
     entries = yaml.safe_load(catalog.read_text())
@@ -180,6 +198,7 @@ def test_a_whole_campaign(run: Run, hub: Hub, fleet: Tiny) -> None:
     assert (code, good["automatic"]) == (0, False)
     assert f"on hold: the target {REPOSITORY}:2.0.0 was yanked: it leaks" in out
     assert states(fleet) == {CANARY: "healthy", GOOD: "held", BAD: "trial-failed", TOUCHED: "held"}
+    look("held")
     # Exactly the merged connector is reverted, in a new version.
     code, out = run("revert", "two", "--reason", "2.0.0 leaks")
     assert code == 0, out
@@ -187,6 +206,7 @@ def test_a_whole_campaign(run: Run, hub: Hub, fleet: Tiny) -> None:
     hub.merge(back["number"])
     assert run("run", "two")[0] == 0
     assert states(fleet)[CANARY] == "reverted"
+    look("reverted")
     git(fleet.folder, "reset", "-q", "--hard", "origin/main")
     metadata = yaml.safe_load((fleet.connector(CANARY) / "metadata.yaml").read_text())["data"]
     assert metadata["dockerImageTag"] == "1.0.2"
@@ -199,6 +219,7 @@ def test_a_whole_campaign(run: Run, hub: Hub, fleet: Tiny) -> None:
     push(fleet)
     assert "two is closed: 2026-03-03: the target leaks" in run("run", "two")[1]
     assert hub.head(touched) == by_hand
+    look("closed")
 
 
 def test_the_package_that_fails_is_named(run: Run, hub: Hub, fleet: Tiny) -> None:

@@ -30,6 +30,7 @@ from airbyte_ci.reports.page.blocks import (
     Tile,
     rank,
 )
+from airbyte_ci.reports.page.charts import BLUE, GRAY, GREEN, RED
 
 _MARKS: dict[ConnectorStateName, State] = {
     "trial-failed": "failed",
@@ -69,9 +70,9 @@ def _note(campaign: CampaignFile, state: CampaignState) -> str:
 
 def _tiles(state: CampaignState) -> Iterator[Tile]:
     if state.closed:
-        yield Tile("the campaign is", "closed", "info")
+        yield Tile("state of the campaign", "closed", "info")
     elif state.held:
-        yield Tile("the campaign is", "on hold", "warning")
+        yield Tile("state of the campaign", "on hold", "warning")
     done = sum(item.is_done for item in state.connectors)
     yield Tile("merged or released", f"{done} of {len(state.connectors)}", "ok" if done else None)
     for name, count in state.count().items():
@@ -84,7 +85,7 @@ def _waves(membership: Membership, state: CampaignState) -> Iterator[Block]:
     columns = (
         Column("Wave"),
         Column("State"),
-        Column("Connectors", series=("done", "open", "failed", "to do")),
+        Column("Connectors", series=("done", "open", "failed", "to do"), colors=(GREEN, BLUE, RED, GRAY)),
         Column("Soak time"),
         Column("Next wave when"),
     )
@@ -104,7 +105,7 @@ def _waves(membership: Membership, state: CampaignState) -> Iterator[Block]:
                 )
             )
         )
-    yield DataTable("In their order", columns, tuple(rows))
+    yield DataTable("The earliest first", columns, tuple(rows))
     if points := tuple(_burndown(state)):
         yield History("Connectors that are not merged yet", points)
 

@@ -68,12 +68,16 @@ Cell = str | Mark | Number | Code | Link | Bar | Several
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """The head of a column. A column of bars names its series and the unit of its values."""
+    """The head of a column. A column of bars names its series, the unit of its values, and perhaps its colors.
+
+    Without `colors`, the numbers of the stylesheet's colors, the series have the first ones.
+    """
 
     title: str
     is_number: bool = False
     series: tuple[str, ...] = ()
     unit: str = ""
+    colors: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from airbyte_ci.reports.page.blocks import Bar, DataRow, Point
+from airbyte_ci.reports.page.blocks import Bar, Column, DataRow, Point
 
 WIDTH = 160
 HEIGHT = 48
 # Colors of series repeat after this many; the stylesheet has one rule for each.
 COLORS = 8
+BLUE, GREEN, GRAY, RED = 0, 2, 4, 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +27,20 @@ def scale(rows: Sequence[DataRow], column: int) -> float:
     return max(totals, default=0.0)
 
 
-def segments(bar: Bar, longest: float) -> list[BarPart]:
+def colors(column: Column) -> Sequence[int]:
+    """Returns the color of each series of the column."""
+    return column.colors or [position % COLORS for position in range(len(column.series) or 1)]
+
+
+def segments(bar: Bar, column: Column, longest: float) -> list[BarPart]:
     """Returns the visible parts of a bar. A value above zero has at least one unit of width."""
     result: list[BarPart] = []
     start = 0
-    for position, value in enumerate(bar.values):
+    for color, value in zip(colors(column), bar.values, strict=True):
         if value <= 0 or longest <= 0 or start >= WIDTH:
             continue
         width = min(max(round(value / longest * WIDTH), 1), WIDTH - start)
-        result.append(BarPart(position % COLORS, start, width))
+        result.append(BarPart(color, start, width))
         start += width
     return result
 

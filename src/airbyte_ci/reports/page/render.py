@@ -81,11 +81,12 @@ def _template() -> jinja2.Template:
         "sort_key": _sort_key,
         "is_linked": lambda text: bool(_LINKED.fullmatch(text)),
         "scale": charts.scale,
+        "colors": charts.colors,
         "segments": charts.segments,
         "described": charts.described,
         "points": charts.line,
     }
-    made.globals |= {"WIDTH": charts.WIDTH, "HEIGHT": charts.HEIGHT, "COLORS": charts.COLORS, "FILTERED": _FILTERED}
+    made.globals |= {"WIDTH": charts.WIDTH, "HEIGHT": charts.HEIGHT, "FILTERED": _FILTERED}
     return made.get_template("page.html.jinja")
 
 
