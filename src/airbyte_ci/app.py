@@ -30,6 +30,7 @@ if TYPE_CHECKING:  # slow to import, and an unchanged build needs none of them
 
     from airbyte_ci.python.index.package_index import PackageIndex
     from airbyte_ci.python.packages.lock import Origin
+    from airbyte_ci.sandbox.runner import Runner
 
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 
@@ -141,7 +142,10 @@ def open_store() -> Store:
     """
     from airbyte_ci.sandbox import runner
 
-    chosen = runner.choose(os.environ)
+    return _open_store(runner.choose(os.environ))
+
+
+def _open_store(chosen: "Runner") -> Store:
     if chosen.program is not None:
         from airbyte_ci.sandbox import container
 
@@ -159,8 +163,9 @@ def open_existing_store() -> Store | None:
     from airbyte_ci.sandbox import runner
 
     with contextlib.suppress(SandboxError):  # Nothing runs images here, so no store exists.
-        if runner.choose(os.environ).program or (config.home(os.environ) / "oci-layout").exists():
-            return open_store()
+        chosen = runner.choose(os.environ)
+        if chosen.program or (config.home(os.environ) / "oci-layout").exists():
+            return _open_store(chosen)
     return None
 
 

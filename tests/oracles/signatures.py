@@ -15,11 +15,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-from airbyte_ci.attest.attachment import EMPTY, Attachment
+from airbyte_ci.attest.attachment import Attachment
 from airbyte_ci.attest.signing import attest
 from airbyte_ci.attest.signing.keys import SigningKey
 from airbyte_ci.attest.statement import COSIGN_SIGN, CYCLONEDX, PROVENANCE, Statement
 from airbyte_ci.attest.verification import claims, evidence
+from airbyte_ci.oci.artifact import EMPTY
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import ImageConfig, Manifest
 from airbyte_ci.oci.layer import layer_of

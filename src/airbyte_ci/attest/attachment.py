@@ -1,18 +1,16 @@
 """Attachments: documents about an image or index that a registry stores as its referrers.
 
-Look here for the exact form of their manifests (image-spec 1.1, manifest.md#guidelines-for-artifact-usage).
+`oci.artifact` has the exact form of their manifests.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from airbyte_ci.oci.artifact import artifact
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.image import MANIFEST, Descriptor, Manifest, canonical_json
+from airbyte_ci.oci.image import Descriptor, Manifest
 
 CREATED_ANNOTATION = "org.opencontainers.image.created"
-# The configuration of a manifest that has none: the two bytes `{}`.
-EMPTY = b"{}"
-EMPTY_DESCRIPTOR = Descriptor("application/vnd.oci.empty.v1+json", Digest.of(EMPTY), len(EMPTY))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,22 +35,7 @@ class Attachment:
         """Returns the manifest that attaches the document to the image or index."""
         subject = Descriptor(described.media_type, described.digest, described.size)
         layers = (Descriptor(self.media_type, Digest.of(self.content), len(self.content)), *self.more)
-        document = {
-            "schemaVersion": 2,
-            "mediaType": MANIFEST,
-            "artifactType": self.artifact_type,
-            "config": EMPTY_DESCRIPTOR.to_json(),
-            "layers": [layer.to_json() for layer in layers],
-            "subject": subject.to_json(),
-            **({"annotations": dict(self.annotations)} if self.annotations else {}),
-        }
-        return Manifest(
-            canonical_json(document),
-            MANIFEST,
-            config=EMPTY_DESCRIPTOR,
-            layers=layers,
-            annotations=dict(self.annotations),
-        )
+        return artifact(self.artifact_type, layers, self.annotations, subject)
 
 
 def kind_of(artifact_type: str, annotations: Mapping[str, str]) -> tuple[str, tuple[tuple[str, str], ...]]:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from airbyte_ci.oci import tar
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.image import Descriptor, Image, Index, canonical_json
+from airbyte_ci.oci.image import LAYOUT, Descriptor, Image, Index, canonical_json
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.store.store import REF_NAME, Store
 from airbyte_ci.oci.tar import Entry, Writable
@@ -26,7 +26,7 @@ def write(
 def _entries(store: Store, image: Image, names: Sequence[str], left_out: Collection[Digest]) -> Iterator[Entry]:
     yield tar.directory("blobs")
     yield tar.directory("blobs/sha256")
-    yield Entry(path="oci-layout", content=canonical_json({"imageLayoutVersion": "1.0.0"}))
+    yield Entry(path="oci-layout", content=LAYOUT)
     named = [
         Descriptor(
             image.manifest.media_type,

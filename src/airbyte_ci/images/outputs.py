@@ -10,7 +10,7 @@ from pathlib import Path
 from airbyte_ci import disk
 from airbyte_ci.errors import StoreError, UsageError
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.image import Descriptor, Image, Index, Platform, canonical_json
+from airbyte_ci.oci.image import LAYOUT, Descriptor, Image, Index, Platform
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.store.store import REF_NAME, Store
 from airbyte_ci.records import dataclass
@@ -151,7 +151,7 @@ def write_layout(store: Store, result: Result, folder: Path, names: Sequence[str
             digest = Digest.of(raw)
             _copy(store, digest, blobs / digest.hex)
         layout, index = folder / "oci-layout", folder / "index.json"
-        disk.create_file(layout, canonical_json({"imageLayoutVersion": "1.0.0"}))
+        disk.create_file(layout, LAYOUT)
         with disk.lock(layout):
             others = Index.parse(index.read_bytes(), str(index)).manifests if index.exists() else ()
             kept = tuple(item for item in others if item.annotations.get(REF_NAME) not in names)

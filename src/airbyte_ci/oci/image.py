@@ -24,6 +24,9 @@ DOCKER_INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
 DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
 DOCKER_LAYER_GZIP = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 
+# The content of `oci-layout` in an image layout (image-spec, image-layout.md#oci-layout-file).
+LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
+
 # Annotations that name the image which another one is built on (image-spec, annotations.md).
 Compression = Literal["gzip", "zstd"]
 # A fixed time: the creation time is not a property of the content. jib made the same choice.

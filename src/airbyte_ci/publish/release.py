@@ -8,8 +8,9 @@ one pushes what is missing. Registries have no compare-and-swap: tags are read j
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from airbyte_ci.attest.attachment import EMPTY, Attachment, kind_of
+from airbyte_ci.attest.attachment import Attachment, kind_of
 from airbyte_ci.errors import RegistryError
+from airbyte_ci.oci.artifact import EMPTY
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Descriptor, Index, Manifest
 from airbyte_ci.oci.reference import Reference

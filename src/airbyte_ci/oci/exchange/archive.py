@@ -5,6 +5,7 @@ Those of `results` were made by builds. The first one has the stored actions as 
 key and the value. Every file is named by its digest, so the same contents are the same bytes.
 """
 
+import functools
 import os
 import stat
 import tarfile
@@ -17,8 +18,9 @@ from typing import BinaryIO
 from airbyte_ci import disk
 from airbyte_ci.documents import load_json
 from airbyte_ci.errors import StoreError
+from airbyte_ci.oci.artifact import artifact
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.image import MANIFEST, MANIFEST_LIMIT, Descriptor, Index, Manifest, canonical_json
+from airbyte_ci.oci.image import INDEX, MANIFEST_LIMIT, Descriptor, Index, Manifest, canonical_json
 from airbyte_ci.oci.tar import BLOCK
 
 FORMAT = 1
@@ -27,8 +29,6 @@ DOWNLOADS = f"{TYPE}.downloads.v{FORMAT}"
 RESULTS = f"{TYPE}.results.v{FORMAT}"
 RECORDS = f"{TYPE}.records.v{FORMAT}+jsonl"
 BLOB = "application/octet-stream"
-EMPTY = "application/vnd.oci.empty.v1+json"
-EMPTY_CONFIG = b"{}"
 # A manifest of so many layers stays below the size that registries accept.
 MOST_LAYERS = 10_000
 # A member's size in a plain header: no larger blob is exported.
@@ -40,19 +40,8 @@ _ADVICE = "create it again with `airbyte-ci store export FILE`"
 
 def artifacts(kind: str, blobs: Sequence[Descriptor]) -> tuple[Manifest, ...]:
     """Returns the manifests that name these blobs."""
-    config = Descriptor(EMPTY, Digest.of(EMPTY_CONFIG), len(EMPTY_CONFIG))
-    made = []
-    for start in range(0, len(blobs), MOST_LAYERS):
-        layers = tuple(blobs[start : start + MOST_LAYERS])
-        document = {
-            "schemaVersion": 2,
-            "mediaType": MANIFEST,
-            "artifactType": kind,
-            "config": config.to_json(),
-            "layers": [layer.to_json() for layer in layers],
-        }
-        made.append(Manifest(canonical_json(document), MANIFEST, config=config, layers=layers))
-    return tuple(made)
+    parts = (tuple(blobs[start : start + MOST_LAYERS]) for start in range(0, len(blobs), MOST_LAYERS))
+    return tuple(artifact(kind, layers) for layers in parts)
 
 
 def index(manifests: Mapping[str, Sequence[Manifest]]) -> bytes:
@@ -60,9 +49,7 @@ def index(manifests: Mapping[str, Sequence[Manifest]]) -> bytes:
     entries = [
         {**manifest.descriptor.to_json(), "artifactType": kind} for kind, made in manifests.items() for manifest in made
     ]
-    return canonical_json(
-        {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": entries}
-    )
+    return canonical_json({"schemaVersion": 2, "mediaType": INDEX, "manifests": entries})
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +80,10 @@ class StoreArchive:
             left -= len(chunk)
 
     def damage(self, reason: str) -> StoreError:
-        return StoreError(f"cannot import {self.path}: {reason}", advice=_ADVICE)
+        return _damage(self.path, reason)
+
+    def mismatch(self, digest: Digest) -> StoreError:
+        return self.damage(f"the content of {digest.short} does not match its digest")
 
     def _manifests(self, kind: str) -> list[Digest]:
         raw = self._document("index.json")
@@ -113,8 +103,12 @@ class StoreArchive:
         self.file.seek(offset)
         raw = self.file.read(size)
         if digest and Digest.of(raw) != digest:
-            raise self.damage(f"the content of {digest.short} does not match its digest")
+            raise self.mismatch(digest)
         return raw
+
+
+def _damage(path: Path, reason: str) -> StoreError:
+    return StoreError(f"cannot import {path}: {reason}", advice=_ADVICE)
 
 
 def place(digest: Digest) -> str:
@@ -138,7 +132,7 @@ def opened(path: Path) -> Iterator[StoreArchive]:
 def _members(path: Path, file: BinaryIO) -> dict[str, tuple[int, int]]:
     """Returns the places of a tar's regular files. Nothing is unpacked to a path that the archive names."""
     status = os.fstat(file.fileno())
-    damage = StoreArchive(path, file, {}).damage
+    damage = functools.partial(_damage, path)
     if not stat.S_ISREG(status.st_mode):
         raise damage("it is not a regular file")
     if reason := disk.sparseness(status):

@@ -70,7 +70,7 @@ def _copy(store: Store, source: StoreArchive, blob: Descriptor) -> None:
             for chunk in source.content(blob.digest):
                 writer.write(chunk)
     except DigestMismatch as error:
-        raise source.damage(f"the content of {blob.digest.short} does not match its digest") from error
+        raise source.mismatch(blob.digest) from error
 
 
 def _records(
@@ -82,7 +82,7 @@ def _records(
         for chunk in source.content(blob.digest):
             hasher.update(chunk)
         if hasher.hexdigest() != blob.digest.hex:
-            raise source.damage(f"the content of {blob.digest.short} does not match its digest")
+            raise source.mismatch(blob.digest)
         for line in _lines(source, blob):
             document = load_json(line)
             origin, value = document["origin"], document["value"]

@@ -7,10 +7,11 @@ from typing import BinaryIO
 from airbyte_ci import disk
 from airbyte_ci.errors import DigestMismatch, StoreError
 from airbyte_ci.oci import tar
+from airbyte_ci.oci.artifact import EMPTY, EMPTY_DESCRIPTOR
 from airbyte_ci.oci.digest import Digest, chunks
 from airbyte_ci.oci.exchange import archive
 from airbyte_ci.oci.exchange.contents import Part, ResultKinds, choose, record_line
-from airbyte_ci.oci.image import Descriptor, canonical_json
+from airbyte_ci.oci.image import LAYOUT, Descriptor
 from airbyte_ci.oci.store.store import Store, VerifyingReader
 from airbyte_ci.oci.tar import Entry, Writable
 
@@ -102,9 +103,9 @@ def _write(
     }
     manifests = {kind: archive.artifacts(kind, layers) for kind, layers in blobs.items()}
     documents = {
-        "oci-layout": canonical_json({"imageLayoutVersion": "1.0.0"}),
+        "oci-layout": LAYOUT,
         "index.json": archive.index(manifests),
-        archive.place(Digest.of(archive.EMPTY_CONFIG)): archive.EMPTY_CONFIG,
+        archive.place(EMPTY_DESCRIPTOR.digest): EMPTY,
         **{archive.place(item.digest): item.raw for made in manifests.values() for item in made},
     }
     tar.write([tar.directory("blobs"), tar.directory("blobs/sha256")], file)

@@ -25,6 +25,7 @@ from airbyte_ci import disk
 from airbyte_ci.errors import BlobNotFound, DigestMismatch, StoreError
 from airbyte_ci.oci.digest import Digest, chunks
 from airbyte_ci.oci.image import (
+    LAYOUT,
     Descriptor,
     Image,
     ImageConfig,
@@ -115,7 +116,7 @@ class Store:
             self.session = sessions.join(root / "sessions")
             layout = root / "oci-layout"
             if not layout.exists():
-                self._replace(layout, canonical_json({"imageLayoutVersion": "1.0.0"}))
+                self._replace(layout, LAYOUT)
 
     # --- blobs ---------------------------------------------------------------------------------
 
