@@ -1,4 +1,4 @@
-"""A JSON API on loopback, for doubles of forges: real HTTP on one side, a function of a test on the other."""
+"""Servers on loopback; also a JSON API for doubles of forges: real HTTP on one side, a test's function on the other."""
 
 import json
 import threading
@@ -57,11 +57,18 @@ def serving(reply: Callable[[Call], Reply]) -> Iterator[str]:
 
         do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _handle  # noqa: N815  # http.server's names
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with running(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as port:
+        yield f"http://127.0.0.1:{port}"
+
+
+@contextmanager
+def running(server: ThreadingHTTPServer) -> Iterator[int]:
+    """Serves in a thread until the end of the block; gives the port."""
+    with server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
-            yield f"http://127.0.0.1:{server.server_port}"
+            yield server.server_port
         finally:
             server.shutdown()
             thread.join()

@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from airbyte_ci.campaigns.migrations import upgrade_dependencies
+from tests import loopback
 from tests.campaigns.repositories import CONNECTORS, commit, copied, snapshot
 from tests.e2e.command import Result, airbyte_ci
 from tests.oracles.plans import POETRY
@@ -85,20 +85,14 @@ def locked(tmp_path_factory: pytest.TempPathFactory, binaries: Path) -> Iterator
     made.publish("six", "1.16.0")
     served = folder / "served"  # leads to the index of the test
     served.symlink_to(made.index)
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(served))) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            project = made.fleet / FOLDER / "pyproject.toml"
-            source = f'\n[[tool.poetry.source]]\nname = "ours"\nurl = "http://127.0.0.1:{server.server_port}/"\n'
-            project.write_text(project.read_text() + source)
-            (made.fleet / LOCK).unlink()
-            made.poetry("lock")
-            commit(made.fleet)
-            yield made
-        finally:
-            server.shutdown()
-            thread.join()
+    with loopback.running(ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(served)))) as port:
+        project = made.fleet / FOLDER / "pyproject.toml"
+        source = f'\n[[tool.poetry.source]]\nname = "ours"\nurl = "http://127.0.0.1:{port}/"\n'
+        project.write_text(project.read_text() + source)
+        (made.fleet / LOCK).unlink()
+        made.poetry("lock")
+        commit(made.fleet)
+        yield made
 
 
 @pytest.fixture

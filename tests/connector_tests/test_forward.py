@@ -2,7 +2,6 @@
 
 import http.server
 import socket
-import threading
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from airbyte_ci.connector_tests.behavior.forward import Forwarder
 from airbyte_ci.connector_tests.behavior.traffic import HttpRequest, HttpResponse, Recording
 from airbyte_ci.sandbox import network
+from tests import loopback
 
 
 @pytest.fixture
@@ -28,10 +28,8 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
         def log_message(self, *_: object) -> None:
             pass
 
-    with http.server.ThreadingHTTPServer(("", 0), Handler) as found:
-        threading.Thread(target=found.serve_forever, daemon=True).start()
-        yield found.server_port
-        found.shutdown()
+    with loopback.running(http.server.ThreadingHTTPServer(("", 0), Handler)) as port:
+        yield port
 
 
 def _get(url: str) -> HttpRequest:

@@ -3,7 +3,6 @@
 import datetime
 import http.server
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from airbyte_ci.connector_tests.behavior.authority import Authority
+from tests import loopback
 
 TOKEN = "tok-99887766"
 # A connector that needs nothing but its Python. Its requests have a query that differs each time.
@@ -87,11 +87,8 @@ def serve(folder: Path) -> Iterator[Api]:
 
     authority = Authority(folder, datetime.datetime.now(datetime.UTC))
     found.certificate.write_bytes(authority.certificate)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.socket = authority.context("127.0.0.1").wrap_socket(server.socket, server_side=True)
-        found.url = f"https://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.socket = authority.context("127.0.0.1").wrap_socket(server.socket, server_side=True)
+    with loopback.running(server) as port:
+        found.url = f"https://127.0.0.1:{port}"
         yield found
-        server.shutdown()
-        thread.join()

@@ -5,7 +5,6 @@ import http.server
 import socket
 import subprocess
 import sys
-import threading
 import time
 import urllib.request
 import zipfile
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import loopback
 from tests.e2e.conftest import Base
 from tests.e2e.tiny import NAME, Tiny
 from tests.publish.releasing import Releasing
@@ -113,12 +113,10 @@ def test_a_refused_login_is_one_line_without_the_token(releasing: Releasing) -> 
         def log_message(self, *_: object) -> None:
             pass
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        url = f"http://me:{SECRET}@127.0.0.1:{server.server_address[1]}/legacy/"
+    with loopback.running(http.server.ThreadingHTTPServer(("127.0.0.1", 0), Refusing)) as port:
+        url = f"http://me:{SECRET}@127.0.0.1:{port}/legacy/"
         command = ("connectors", f"--name={NAME}", "publish", f"--registry={releasing.prefix}", "--pypi")
         done = releasing.tiny.run(*command, f"--pypi-url={url}", env={"PYTHON_REGISTRY_TOKEN": SECRET})
-        server.shutdown()
     assert done.code == 1, done.out
     assert "it answered 403" in done.out.splitlines()[0], done.out
     assert len(done.out.splitlines()) == 2

@@ -12,7 +12,6 @@ import os
 import random
 import subprocess
 import sys
-import threading
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
+from tests import loopback
 from tests.oracles.projects import NAMES, Release, condition, universe, wanted
 from tests.python.interpreters import cpython
 
@@ -56,14 +56,8 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
 @contextlib.contextmanager
 def _served(folder: Path) -> Iterator[str]:
     handler = partial(_Handler, directory=str(folder))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
+    with loopback.running(http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 def lock_by_uv(seeds: Sequence[int], pythons: Sequence[str], folder: Path) -> Iterator[Locked]:

@@ -4,13 +4,14 @@ import base64
 import hashlib
 import json
 import ssl
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
+
+from tests import loopback
 
 JSON = "application/vnd.pypi.simple.v1+json"
 
@@ -115,15 +116,9 @@ def running(index: Index) -> Iterator[Index]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     if index.context:
         server.socket = index.context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    index.url = f"{'https' if index.context else 'http'}://127.0.0.1:{server.server_port}/simple/"
-    try:
+    with loopback.running(server) as port:
+        index.url = f"{'https' if index.context else 'http'}://127.0.0.1:{port}/simple/"
         yield index
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def _described(prefix: str, project: str, name: str, file: File) -> dict[str, Any]:
