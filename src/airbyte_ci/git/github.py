@@ -86,7 +86,7 @@ def open_client(
 ) -> "github.Github":
     """Returns a client of GitHub's API that sends no request before one is needed. Without a token, it is anonymous.
 
-    A limit of GitHub is waited for, unless `waits` is false: then `retry`, decides.
+    A limit of GitHub is waited for, unless `waits` is false: then `retry` decides.
     """
     import github
 

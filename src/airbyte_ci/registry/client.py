@@ -32,22 +32,8 @@ if TYPE_CHECKING:  # most builds only compare a tag's digest: the rest is import
 class _Connections:
     """The protocol's implementation, opened for the first request: connections, tokens, and where blobs are."""
 
-    def __init__(
-        self,
-        options: RegistryOptions,
-        credentials: "CredentialSource | None",
-        *,
-        sleep: Callable[[float], None],
-        random: Callable[[], float] | None,
-        clock: Callable[[], float],
-        environment: Mapping[str, str],
-    ) -> None:
-        self._options = options
-        self._credentials = credentials
-        self._sleep = sleep
-        self._random = random
-        self._clock = clock
-        self._environment = environment
+    def __init__(self, make: "Callable[[], Api]") -> None:
+        self._make = make
         self._opened: tuple[Api, Uploader, SharedBlobs] | None = None
         self._former: list[Api] = []
         self._lock = threading.Lock()
@@ -55,16 +41,10 @@ class _Connections:
     def open(self) -> "tuple[Api, Uploader, SharedBlobs]":
         with self._lock:
             if self._opened is None:
-                import random
-
-                from airbyte_ci.registry.api import Api
-                from airbyte_ci.registry.credentials import UserCredentials
                 from airbyte_ci.registry.shared_blobs import SharedBlobs
                 from airbyte_ci.registry.upload import Uploader
 
-                logins = self._credentials or UserCredentials(self._environment, Path.home())
-                chance = self._random or random.random
-                api = Api(self._options, logins, sleep=self._sleep, random=chance, clock=self._clock)
+                api = self._make()
                 self._opened = api, Uploader(api), SharedBlobs()
             return self._opened
 
@@ -99,14 +79,17 @@ class RegistryClient:
     ) -> None:
         self._options = options
         self._environment = environment or {}
-        self._connections = _Connections(
-            options,
-            credentials,
-            sleep=sleep,
-            random=random,
-            clock=clock,
-            environment=self._environment,
-        )
+
+        def make() -> "Api":
+            import random as chances
+
+            from airbyte_ci.registry.api import Api
+            from airbyte_ci.registry.credentials import UserCredentials
+
+            logins = credentials or UserCredentials(self._environment, Path.home())
+            return Api(options, logins, sleep=sleep, random=random or chances.random, clock=clock)
+
+        self._connections = _Connections(make)
 
     def reporting(self, progress: Callable[[BlobProgress], None]) -> "RegistryClient":
         """Returns a client that reports progress there; both share connections, tokens, and what they have pushed."""
