@@ -10,6 +10,7 @@ import click
 
 from airbyte_ci.app import now
 from airbyte_ci.cli.connector_file import read_connector_file
+from airbyte_ci.cli.options import with_options
 from airbyte_ci.connector_tests import secrets
 from airbyte_ci.connector_tests.read_inputs import ReadInputs
 from airbyte_ci.sandbox.command import Network
@@ -123,10 +124,7 @@ def with_behavior(config: str, catalog: str, needs: str = "") -> Callable[[Calla
             )
             return function(*arguments, behavior=behavior, **rest)
 
-        result: Callable[..., Any] = functools.update_wrapper(wrapped, function)
-        for option in reversed(options):
-            result = option(result)
-        return result
+        return with_options(functools.update_wrapper(wrapped, function), options)
 
     return decorate
 

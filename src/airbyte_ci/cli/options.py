@@ -1,7 +1,7 @@
 """Option groups that several commands share, each with one decorator and one value."""
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -118,11 +118,16 @@ SELECTION_NAMES = (
 )
 
 
-def selection_options(function: F) -> F:
-    """Adds the options of a Selection, to the group and to its commands; `selected` joins the two."""
-    for option in reversed(_SELECTION):
+def with_options(function: F, options: Sequence[Callable[[F], F]]) -> F:
+    """Adds options to a command, whose help lists them in this order."""
+    for option in reversed(options):
         function = option(function)
     return function
+
+
+def selection_options(function: F) -> F:
+    """Adds the options of a Selection, to the group and to its commands; `selected` joins the two."""
+    return with_options(function, _SELECTION)
 
 
 def json_option(function: F) -> F:

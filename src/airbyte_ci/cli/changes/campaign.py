@@ -19,7 +19,7 @@ from airbyte_ci.cli import console
 from airbyte_ci.cli.changes import delivering
 from airbyte_ci.cli.changes.delivering import HERE, Courier, Destination
 from airbyte_ci.cli.fleet import Fleet
-from airbyte_ci.cli.options import SelectionOptions
+from airbyte_ci.cli.options import SelectionOptions, with_options
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.edits.files import Files
 from airbyte_ci.errors import AirbyteCiError, UsageError
@@ -76,10 +76,7 @@ def options(command: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Adds --pull-request-number, --dry-run, --plan, --changelog and the delivery options, as `destination`."""
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        function = delivering.options(command)(function)
-        for option in reversed(_OPTIONS):
-            function = option(function)
-        return function
+        return with_options(delivering.options(command)(function), _OPTIONS)
 
     return decorate
 

@@ -12,6 +12,7 @@ import click
 
 from airbyte_ci.campaigns.changes.change import Change
 from airbyte_ci.cli import fleet
+from airbyte_ci.cli.options import with_options
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.errors import AirbyteCiError, UsageError
 from airbyte_ci.git import forge, history
@@ -108,10 +109,7 @@ def options(command: str | None = None) -> Callable[[Callable[..., Any]], Callab
                 destination = _add_push(destination, name, remote)
             return function(*arguments, destination=destination, **rest)
 
-        result: Callable[..., Any] = functools.update_wrapper(wrapped, function)
-        for option in reversed(_OPTIONS):
-            result = option(result)
-        return result
+        return with_options(functools.update_wrapper(wrapped, function), _OPTIONS)
 
     return decorate
 

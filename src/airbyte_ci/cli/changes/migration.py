@@ -19,7 +19,7 @@ from airbyte_ci.cli.changes import campaign, changelog_entry, prove_option, tryi
 from airbyte_ci.cli.changes.campaign import Campaign, Preparer
 from airbyte_ci.cli.changes.changelog_entry import Decorator
 from airbyte_ci.cli.compatibility import without_effect
-from airbyte_ci.cli.options import SelectionOptions, with_selection
+from airbyte_ci.cli.options import SelectionOptions, with_options, with_selection
 from airbyte_ci.cli.settings import Settings
 
 _SHAPES: Mapping[Kind, Mapping[str, Any]] = {
@@ -37,9 +37,7 @@ def make_command(name: str) -> click.Command:
     def run(settings: Settings, asked: SelectionOptions, **given: object) -> int:
         return _run(migration, settings, asked, given)
 
-    function = campaign.options(migration.id)(with_selection(run))
-    for decorate in reversed([*_decorators(migration)]):
-        function = decorate(function)
+    function = with_options(campaign.options(migration.id)(with_selection(run)), [*_decorators(migration)])
     return click.command(migration.id, help=migration.help)(function)
 
 
