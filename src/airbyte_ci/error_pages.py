@@ -644,3 +644,5 @@ SECTIONS: dict[str, Sequence[ErrorPage]] = {
         ),
     ),
 }
+
+PAGES = {page.id: page for pages in SECTIONS.values() for page in pages}

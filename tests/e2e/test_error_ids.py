@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from airbyte_ci.cli.explain import ERRORS
+from airbyte_ci.error_pages import PAGES
 from tests.campaigns.repositories import CONNECTORS, copied, git
 from tests.e2e.command import Result, airbyte_ci
 
@@ -89,12 +89,12 @@ def test_json_has_the_id(tmp_path: Path) -> None:
 def test_explain_prints_every_error(tmp_path: Path) -> None:
     """The list has all of them; one is explained as text within 80 columns and as JSON; brackets may be copied too."""
     listed = _run(tmp_path, "explain")
-    assert all(f"  {error_id} " in listed.out for error_id in ERRORS)
+    assert all(f"  {error_id} " in listed.out for error_id in PAGES)
     one = _run(tmp_path, "explain", "[lock-missing]")
-    assert one.out.startswith(f"lock-missing: {ERRORS['lock-missing'].title}\n")
+    assert one.out.startswith(f"lock-missing: {PAGES['lock-missing'].title}\n")
     assert max(map(len, one.out.splitlines())) <= 80
     every = json.loads(_run(tmp_path, "explain", "--json").out)
-    assert [item["id"] for item in every] == [*ERRORS]
+    assert [item["id"] for item in every] == [*PAGES]
     assert _run(tmp_path, "explain", "lock-missing", "--json").json in every
 
 

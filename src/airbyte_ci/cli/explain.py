@@ -8,11 +8,10 @@ from airbyte_ci.checks import all_checks
 from airbyte_ci.cli import console
 from airbyte_ci.cli.options import json_option
 from airbyte_ci.cli.settings import Settings
-from airbyte_ci.error_pages import SECTIONS
+from airbyte_ci.error_pages import PAGES, SECTIONS
 from airbyte_ci.errors import UsageError
 from airbyte_ci.reports import error_explanation as report
 
-ERRORS = {page.id: page for pages in SECTIONS.values() for page in pages}
 RULES = {rule.id: rule for rule in all_checks.RULES}
 
 
@@ -29,10 +28,10 @@ def explain(settings: Settings, error_id: str, *, as_json: bool) -> int:
     name = error_id.strip("[]")
     if not name:
         if as_json:
-            console.document([report.to_json(page) for page in ERRORS.values()], indent=2)
+            console.document([report.to_json(page) for page in PAGES.values()], indent=2)
         else:
             console.block(report.table(SECTIONS, console.width()))
-    elif page := ERRORS.get(name):
+    elif page := PAGES.get(name):
         if as_json:
             console.document(report.to_json(page), indent=2)
         else:
@@ -43,7 +42,7 @@ def explain(settings: Settings, error_id: str, *, as_json: bool) -> int:
         else:
             console.block(report.rule_lines(rule, console.width()))
     else:
-        near = difflib.get_close_matches(name, [*ERRORS, *RULES], n=2)
+        near = difflib.get_close_matches(name, [*PAGES, *RULES], n=2)
         advice = f"did you mean {' or '.join(near)}?" if near else "`airbyte-ci explain` lists all ids of errors"
         raise UsageError(f"there is no error or check with the id {name!r}", advice=advice)
     return 0

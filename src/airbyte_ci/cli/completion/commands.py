@@ -62,7 +62,7 @@ def _values(item: click.Parameter, names: tuple[str, ...]) -> tuple[str, ...]:
     if item.metavar == "ID" and names and names[-1] in _STEPS:
         return tuple(steps.IDS)
     if item.metavar == "[ID]":
-        return (*(page.id for pages in error_pages.SECTIONS.values() for page in pages), *all_checks.IDS)
+        return (*error_pages.PAGES, *all_checks.IDS)
     if item.metavar == "ID=WEIGHT":
         return tuple(f"{name}={weight}" for name in all_checks.IDS for weight in ("error", "warning", "off"))
     return ()
