@@ -144,6 +144,17 @@ def test_what_only_the_client_knows_is_left_to_it(tmp_path: Path, name: str) -> 
 )
 def test_anything_but_a_plain_yes_is_a_no(tmp_path: Path, answer: bytes) -> None:
     """A host that speaks another protocol, breaks off, sends too much or sends the digest elsewhere is not trusted."""
+    assert not _asked_of(answer.replace(b"DIGEST", OTHER.hex.encode()), Store(tmp_path))
+
+
+@pytest.mark.parametrize("spelling", ["Docker-Content-Digest: ", "docker-content-digest:", "DOCKER-CONTENT-DIGEST:\t"])
+def test_names_of_headers_have_no_case(tmp_path: Path, spelling: str) -> None:
+    """Header names are case-insensitive, and blanks around values are ignored (RFC 9112, 5)."""
+    assert _asked_of(f"HTTP/1.1 200 OK\r\n{spelling}{OTHER}\r\n\r\n".encode(), Store(tmp_path))
+
+
+def _asked_of(answer: bytes, store: Store) -> bool:
+    """Whether a host that gives one answer, and reads nothing else, is believed to have OTHER."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve() -> None:
@@ -151,30 +162,12 @@ def test_anything_but_a_plain_yes_is_a_no(tmp_path: Path, answer: bytes) -> None
             with connection:
                 connection.recv(1 << 16)
                 try:
-                    connection.sendall(answer.replace(b"DIGEST", OTHER.hex.encode()))
+                    connection.sendall(answer)
                 except OSError:
                     return  # it heard enough
 
         thread = threading.Thread(target=serve)
         thread.start()
-        said = asked(f"127.0.0.1:{server.getsockname()[1]}/acme/x:1", OTHER, Store(tmp_path))
+        said = asked(f"127.0.0.1:{server.getsockname()[1]}/acme/x:1", OTHER, store)
         thread.join()
-        assert not said
-
-
-@pytest.mark.parametrize("spelling", ["Docker-Content-Digest: ", "docker-content-digest:", "DOCKER-CONTENT-DIGEST:\t"])
-def test_names_of_headers_have_no_case(tmp_path: Path, spelling: str) -> None:
-    """Header names are case-insensitive, and blanks around values are ignored (RFC 9112, 5)."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def serve() -> None:
-            connection, _ = server.accept()
-            with connection:
-                connection.recv(1 << 16)
-                connection.sendall(f"HTTP/1.1 200 OK\r\n{spelling}{OTHER}\r\n\r\n".encode())
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        said = asked(f"127.0.0.1:{server.getsockname()[1]}/acme/x:1", OTHER, Store(tmp_path))
-        thread.join()
-        assert said
+    return said
