@@ -38,7 +38,8 @@ class Watch:
         """Fails if a result was not read: the next result is that of an edit made here."""
         self.marks += 1
         file = self.tiny.connector(name) / name.replace("-", "_") / "mark.py"
-        file.write_text(f"{self.marks}\n")
+        with self.stopped():
+            file.write_text(f"{self.marks}\n")
         found = self.result()
         assert found["changed"] == [f"{name.replace('-', '_')}/mark.py"], found
         return found
@@ -47,6 +48,15 @@ class Watch:
         """Returns whether the process has a child: a container that runs `spec`."""
         tasks = Path(f"/proc/{self.process.pid}/task").iterdir()
         return any((task / "children").read_text() for task in tasks)
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """What is written meanwhile is seen at once; else the process could see a file that is only half written."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
 
     def interrupt(self) -> int:
         """Ctrl-C; the exit code."""
