@@ -26,6 +26,16 @@ def test_columns_go_before_texts_are_cut() -> None:
     ]
 
 
+def test_a_cut_text_keeps_its_last_word() -> None:
+    """In an image's name it is the version, which says more than the end of the name."""
+    rows = [("source-declarative-manifest 4.5.4",), ("python-connector-base 2.0.0",), ("a-short-one",)]
+    assert columns.lines(rows, width=13, shorten=(0,)).splitlines() == [
+        "source… 4.5.4",
+        "python… 2.0.0",
+        "a-short-one",
+    ]
+
+
 @given(st.lists(st.tuples(*[st.text("abc…é ", max_size=60)] * 4), min_size=1, max_size=5), st.integers(60, 200))
 def test_a_table_fits(rows: list[tuple[str, ...]], width: int) -> None:
     """With any content, if every column may be cut."""

@@ -40,10 +40,11 @@ def lines(
 
 
 def _cut(cell: str, room: int) -> str:
-    """Returns a text shortened to `room`; keeps its start and its end, which in an image's name is the version."""
+    """Returns a text shortened to `room`; keeps its start and its end: its last word, an image's version, if it fits."""
     if len(cell) <= room:
         return cell
-    end = room // 3
+    version = len(cell) - cell.rfind(" ") if " " in cell else room
+    end = version if version <= room // 2 else room // 3
     return f"{cell[: room - 1 - end]}…{cell[len(cell) - end :]}"
 
 
