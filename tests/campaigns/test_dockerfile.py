@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airbyte_ci.base_images.catalog.catalog import shipped
 from airbyte_ci.campaigns.dockerfile import shell_commands, stages, words
 from airbyte_ci.campaigns.dockerfile.syntax import Instruction
 from airbyte_ci.campaigns.dockerfile.words import Misread
@@ -33,16 +34,23 @@ def commands(text: str) -> list[tuple[str, str]]:
         ("FROM python:3.10 as builder\nFROM python:3.9-slim as other\nFROM builder\n", "3.10"),
         ("FROM python:3.10 as base\nFROM base as base\nFROM base\n", "3.10"),
         ("ARG V=3.9\nFROM python:${V}\n", "3.9"),
-        ("FROM python:${V}\n", None),
-        ("FROM airbyte/python-connector-base:1.1.0\n", None),
-        ("FROM debian:12\n", None),
-        ("FROM\n", None),
-        ("", None),
+        ("FROM python:${V}\n", ""),
+        ("FROM airbyte/python-connector-base:1.1.0\n", ""),
+        ("FROM debian:12\n", ""),
+        ("FROM\n", ""),
+        ("", ""),
     ],
 )
-def test_the_python_of_the_last_stage(text: str, python: str | None) -> None:
-    """X.Y of the image that the final stage is built on, through stages by name; None if it is not stated."""
-    assert read(text).python == python
+def test_the_python_of_the_last_stage(text: str, python: str) -> None:
+    """X.Y of the image that the final stage is built on, through stages by name; empty if it is not stated."""
+    assert read(text).python() == python
+
+
+def test_the_python_of_a_known_base_image() -> None:
+    """By its tag or digest, and through a stage."""
+    known = shipped()
+    for image in ("airbyte/python-connector-base:1.1.0", str(known.named("python-connector-base:1.1.0").address)):
+        assert read(f"FROM {image} AS base\nFROM base\n").python(known) == "3.9"
 
 
 def test_the_final_image_and_what_is_aside() -> None:

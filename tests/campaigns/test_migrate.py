@@ -380,6 +380,18 @@ def test_a_python_that_nobody_declared_is_a_wish(fleet: Path, python: str, known
     assert "(as asked)" in planned(fleet, "source-library-catalogue", to="2.0.0").summary
 
 
+def test_the_python_of_a_known_base_image_is_kept(fleet: Path) -> None:
+    """As the one of an official image: a Dockerfile on a base image is a connector that was moved by half."""
+    path = f"{CONNECTORS}/source-library-catalogue"
+    rewrite(fleet, f"{path}/Dockerfile", "python:3.9-slim", f"{REPOSITORY}:1.2.0")
+    setup = (fleet / path / "setup.py").read_text().replace("python_requires", "description")
+    (fleet / path / "setup.py").write_text(setup)
+    commit(fleet)
+    plan = planned(fleet, "source-library-catalogue")
+    assert "on python-connector-base 1.2.0 (newest for Python 3.9; " in plan.summary
+    assert "no file declares a Python, so the Dockerfile's is kept; --to 4.1.0 has another" in plan.notes
+
+
 def test_a_python_that_is_declared_is_not(fleet: Path) -> None:
     """A requested version that is unknown or not allowed is refused."""
     for to, said in (("4.1.0", "has Python 3.13, and the connector admits"), ("9", "has no base image 9")):

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from airbyte_ci.base_images.catalog.catalog import shipped
 from airbyte_ci.base_images.catalog.latest import admits
 from airbyte_ci.campaigns.bases import pythons
 from airbyte_ci.connectors.connector import Connector
@@ -15,7 +16,7 @@ def admitted(folder: Path, **files: str) -> pythons.AdmittedPythons:
     for name, text in names.items():
         (folder / name).write_text(text)
     return pythons.admitted(
-        Connector("source-x", folder, relative="connectors/source-x", data={}, names=frozenset(names))
+        Connector("source-x", folder, relative="connectors/source-x", data={}, names=frozenset(names)), shipped()
     )
 
 
@@ -36,6 +37,7 @@ DOCKERFILE = "FROM python:3.9-slim\n"
         ({"setup_py": "setup(python_requires=WANTED)\n", "Dockerfile": DOCKERFILE}, "==3.9.*", "Dockerfile"),
         ({"setup_py": "print 'python 2'\n", "Dockerfile": DOCKERFILE}, "==3.9.*", "Dockerfile"),
         ({"setup_py": "setup()\n", "Dockerfile": "FROM debian:12\n"}, "any", ""),
+        ({"Dockerfile": "FROM docker.io/airbyte/python-connector-base:1.1.0\n"}, "==3.9.*", "Dockerfile"),
         ({"pyproject_toml": "tool = 3\nproject = 4\n"}, "any", ""),
         ({"pyproject_toml": "[tool.poetry]\ndependencies = []\n"}, "any", ""),
         ({}, "any", ""),

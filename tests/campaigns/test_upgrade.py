@@ -147,12 +147,17 @@ def test_a_readme_of_before_is_brought_up_to_date(fleet: Path, base: str, is_new
     assert b"docker build" not in (after.get("README.md") or b"")
 
 
-@pytest.mark.parametrize("base", ["1.2.0", "2.1.0"])
-def test_the_newest_stays(fleet: Path, base: str) -> None:
-    """On the newest of its major version there is nothing to do."""
+@pytest.mark.parametrize(
+    ("base", "further"),
+    [(version, "for another major version: upgrade_base_image --to 4.1.0") for version in ("1.2.0", "2.1.0")]
+    + [("4.1.0", None)],
+)
+def test_the_newest_stays(fleet: Path, base: str, further: str | None) -> None:
+    """On the newest of its major version there is nothing to do; a newer major version is named."""
     on(fleet, address(base))
-    with pytest.raises(NotApplicable, match=f"uses python-connector-base {base} already"):
+    with pytest.raises(NotApplicable, match=f"uses python-connector-base {base} already") as refused:
         planned(fleet)
+    assert refused.value.advice == further
 
 
 def test_the_row_that_waits_is_filled_in(fleet: Path) -> None:

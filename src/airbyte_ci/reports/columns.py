@@ -40,7 +40,7 @@ def lines(
 
 
 def _cut(cell: str, room: int) -> str:
-    """Returns a text shortened to `room`; keeps its start and its end: its last word, an image's version, if it fits."""
+    """Returns a text shortened to `room`; keeps the start and the end: the last word, often a version, if it fits."""
     if len(cell) <= room:
         return cell
     version = len(cell) - cell.rfind(" ") if " " in cell else room

@@ -74,7 +74,7 @@ def newest(offered: Offered, admitted: AdmittedPythons) -> LatestVersion:
 
 def _nearest(offered: Offered, admitted: AdmittedPythons) -> BaseImageVersion | None:
     """Returns the newest base image of the next higher Python, else of the next lower one."""
-    observed = _minor(admitted.text.removeprefix("=="))
+    observed = _minor(admitted.shown)
     for repository in offered.repositories:
         known = [offered.latest([item], ()).version for item in offered.of(repository)]
         usable = [item for item in known if item]

@@ -10,6 +10,7 @@ from typing import Any
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion
 
+from airbyte_ci.base_images.catalog.catalog import Catalog
 from airbyte_ci.campaigns.dockerfile import stages
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.documents import DocumentError, load_toml
@@ -30,13 +31,18 @@ class AdmittedPythons:
         """Returns whether it is only the Dockerfile's Python, so that another may work too."""
         return self.source == "Dockerfile"
 
+    @property
+    def shown(self) -> str:
+        """Returns the text for people: `3.9` for the Dockerfile's Python, else as it is declared."""
+        return self.text.strip("=.*") if self.is_observed else self.text
 
-def admitted(connector: Connector) -> AdmittedPythons:
+
+def admitted(connector: Connector, bases: Catalog = stages.NO_BASES) -> AdmittedPythons:
     """Reads pyproject.toml, else setup.py, else the Dockerfile's Python; every Python if none is declared.
 
-    Raises LockError for an invalid declaration.
+    `bases` are the known base images, which a Dockerfile may be built on. Raises LockError for an invalid declaration.
     """
-    for text, source in _declarations(connector):
+    for text, source in _declarations(connector, bases):
         try:
             return AdmittedPythons(text, tuple(constraints.specifiers(text)), source)
         except (InvalidSpecifier, InvalidVersion) as error:
@@ -49,7 +55,7 @@ def declared(connector: Connector) -> AdmittedPythons:
     return admitted(dataclasses.replace(connector, names=connector.names - {"Dockerfile"}))
 
 
-def _declarations(connector: Connector) -> Iterator[tuple[str, str]]:
+def _declarations(connector: Connector, bases: Catalog) -> Iterator[tuple[str, str]]:
     if "pyproject.toml" in connector.names:
         project = _toml(connector.folder / "pyproject.toml", connector.relative)
         dependencies = _table(project, "tool", "poetry", "dependencies")
@@ -61,7 +67,7 @@ def _declarations(connector: Connector) -> Iterator[tuple[str, str]]:
         if value:
             yield value, "setup.py"
     if connector.has_dockerfile:
-        version = stages.read(stages.load(connector.folder / "Dockerfile")).python
+        version = stages.read(stages.load(connector.folder / "Dockerfile")).python(bases)
         if version:
             # Without a declaration, only the previous Python is known to work.
             yield f"=={version}.*", "Dockerfile"

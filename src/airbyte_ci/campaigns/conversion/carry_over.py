@@ -17,6 +17,7 @@ from airbyte_ci.campaigns.conversion.carried import CODE, ROOT, CarriedOver
 from airbyte_ci.campaigns.conversion.carrier import Carrier, Unsaid
 from airbyte_ci.campaigns.conversion.connector_folder import ConnectorFolder
 from airbyte_ci.campaigns.conversion.entry_points import EntryPoint, Place
+from airbyte_ci.campaigns.dockerfile import stages
 from airbyte_ci.campaigns.dockerfile.stages import Dockerfile, Stage, Values
 from airbyte_ci.campaigns.dockerfile.syntax import Instruction
 from airbyte_ci.campaigns.dockerfile.words import Misread
@@ -31,11 +32,10 @@ _OF_PYTHON = re.compile(r"PATH|LANG|GPG_KEY|PYTHON_(VERSION|SHA256|PIP_VERSION|S
 # Variables that matter only to tools that install packages.
 _OF_TOOLS = re.compile(r"(PIP|POETRY|UV|PIPENV|PIPX|VIRTUAL_ENV|VENV|DEBIAN|PYTHON)(_\w+)?|PYTHON\w*|PATH")
 _DEFAULTS = (("TZ", "Etc/UTC"), ("TZ", "UTC"), ("LANG", "C.UTF-8"))
-NO_BASES = Catalog(())
 
 
 def decide(
-    dockerfile: Dockerfile, base: BaseImageVersion, folder: ConnectorFolder, bases: Catalog = NO_BASES
+    dockerfile: Dockerfile, base: BaseImageVersion, folder: ConnectorFolder, bases: Catalog = stages.NO_BASES
 ) -> CarriedOver:
     """Converts everything in the Dockerfile; `bases` are the known base images.
 
@@ -51,7 +51,7 @@ class _Reading:
     def __init__(self, dockerfile: Dockerfile, base: BaseImageVersion, folder: ConnectorFolder, bases: Catalog) -> None:
         self._dockerfile = dockerfile
         self._base = base
-        self._from = bases.find(dockerfile.root)
+        self._python = dockerfile.python(bases)
         self._carrier = Carrier(dockerfile, base, folder, carriers.find_root(dockerfile, folder))
         self._findings: list[Finding] = []
         # Settings that a later instruction may replace, with the line of the last one.
@@ -95,23 +95,18 @@ class _Reading:
 
     def _is_of_root(self, name: str) -> bool:
         """Returns whether the root image may have a variable: for an unknown image, any."""
-        is_known = self._dockerfile.python or self._from or self._dockerfile.root.lower() == "scratch"
+        is_known = self._python or self._dockerfile.root.lower() == "scratch"
         return _OF_PYTHON.fullmatch(name) is not None or not is_known
-
-    def _python(self) -> str:
-        """Returns the Python of the root image; empty if unknown."""
-        return self._from.python if self._from else self._dockerfile.python or ""
 
     def _from_image(self, stage: Stage) -> None:
         carrier, image, start = self._carrier, self._dockerfile.root, stage.start
         if self._dockerfile.below(stage):
             self._add(carrier.built(start))
             return
-        python = self._python()
-        if not python:
+        if not self._python:
             self._add(carrier.reported(start, "what that image has is not known", f"FROM {image}"))
             return
-        old, new = (".".join(text.split(".")[:2]) for text in (python, self._base.python))
+        old, new = self._python, ".".join(self._base.python.split(".")[:2])
         notes = [f"Python {old} → {new}"] if old != new else []
         notes += ["Alpine → Debian"] if "alpine" in image.lower() else []
         self._add(*(carrier.given(start, note=note) for note in notes or [""]))
@@ -237,7 +232,7 @@ class _Reading:
             user=user if in_module else None,
             workdir=workdir if in_module else None,
             base_user=base.user,
-            python=".".join(self._python().split(".")[:2]),
+            python=self._python,
             findings=tuple(sorted(self._findings, key=lambda item: item.line)),
         )
 

@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from airbyte_ci.base_images.catalog.catalog import Catalog
 from airbyte_ci.campaigns.dockerfile import words
 from airbyte_ci.campaigns.dockerfile.syntax import Instruction, instructions
 from airbyte_ci.campaigns.dockerfile.words import Expanded, Misread
 from airbyte_ci.errors import EditRefused
 from airbyte_ci.text import decode_file
 
+NO_BASES = Catalog(())
 _PYTHON = re.compile(r"(?:^|/)python:(?P<version>\d+\.\d+)")
 _SHELL = ("/bin/sh", "-c")
 # The largest real ones have about 20 KB.
@@ -66,11 +68,13 @@ class Dockerfile:
         """Returns the image that the last stage is built on in the end; empty if there is none."""
         return self.final[0].image if self.stages else ""
 
-    @property
-    def python(self) -> str | None:
-        """Returns X.Y of the official Python image at the root."""
+    def python(self, bases: Catalog = NO_BASES) -> str:
+        """Returns X.Y of the image at the root, if it is one of `bases` or an official Python image; else empty."""
+        known = bases.find(self.root)
+        if known:
+            return ".".join(known.python.split(".")[:2])
         found = _PYTHON.search(self.root)
-        return found["version"] if found else None
+        return found["version"] if found else ""
 
 
 class Values:

@@ -35,6 +35,8 @@ from airbyte_ci.text import decode_file
 
 # What goes with the Dockerfile: the one is read only by `docker build`, the other built images of Python connectors.
 DOOMED = ("Dockerfile", ".dockerignore", "build.gradle")
+# The number of skipped base images that are named.
+_SHOWN = 2
 _KEY = ("data", "connectorBuildOptions", "baseImage")
 
 
@@ -75,7 +77,7 @@ def plan(task: Task, options: MigrateOptions) -> Change:
     """Returns the change from the Dockerfile to a base image."""
     connector, catalog = task.connector, task.catalog
     _refuse_unsaved(task)
-    admitted = pythons.admitted(connector)
+    admitted = pythons.admitted(connector, catalog)
     choice = _choose(task, options.to, admitted)
     base = choice.version
     assert base is not None
@@ -102,6 +104,7 @@ def plan(task: Task, options: MigrateOptions) -> Change:
             *_labels(connector.version, labelled, version),
             *_versions(task, version),
             *carried.settled,
+            *_further(choice, admitted),
             *_lock(connector, carried, base),
             *_approval(drafts, task.configuration),
         ),
@@ -145,6 +148,14 @@ def _versions(task: Task, after: str) -> Iterator[str]:
             yield f"the version in pyproject.toml changes from {found} to {after}"
 
 
+def _further(choice: LatestVersion, admitted: AdmittedPythons) -> Iterator[str]:
+    """Where only the Dockerfile's Python is known to work, the user may know of a newer one."""
+    others = [item for item, _ in choice.passed_over if not admits(admitted.specifiers, item.python)]
+    usable = [item for item in others if item.verified and not item.withdrawal]
+    if admitted.is_observed and usable:
+        yield f"no file declares a Python, so the Dockerfile's is kept; --to {usable[0].version} has another"
+
+
 def _lock(connector: Connector, carried: CarriedOver, base: BaseImageVersion) -> tuple[str, ...]:
     """What another Python than the Dockerfile's means for the lock."""
     new = ".".join(base.python.split(".")[:2])
@@ -163,10 +174,12 @@ def _why(choice: LatestVersion, admitted: AdmittedPythons, to: str | None) -> st
     assert choice.version is not None
     if to and to != "latest":
         return f"(as asked{''.join(f'; {remark}' for remark in base_choice.remarks(choice.version))})"
-    passed = "".join(f"; {item.version} {reason}" for item, reason in choice.passed_over)
+    passed = "".join(f"; {item.version} {reason}" for item, reason in choice.passed_over[:_SHOWN])
+    rest = len(choice.passed_over) - _SHOWN
+    passed += f"; {rest} more {'is' if rest == 1 else 'are'} skipped" if rest > 0 else ""
     if not admits(admitted.specifiers, choice.version.python):
-        return f"(the nearest to the Dockerfile's Python {admitted.text.strip('=.*')}{passed})"
-    return f"(newest for Python {admitted.text}{passed})"
+        return f"(the nearest to the Dockerfile's Python {admitted.shown}{passed})"
+    return f"(newest{f' for Python {admitted.shown}' if admitted.specifiers else ''}{passed})"
 
 
 def _refuse_unsaved(task: Task) -> None:

@@ -67,8 +67,12 @@ def plan(task: Task, options: UpgradeOptions) -> Change:
     assert base is not None
     name = f"{base.address.repository}:{base.version}"
     if str(base.address) == written:
-        message = f"{connector.name} uses {base.address.name} {base.version} already"
-        raise AlreadyDone(message, subject=_subject(name, None, base))
+        further = base_choice.other_majors(base, offered, admitted)
+        raise AlreadyDone(
+            f"{connector.name} uses {base.address.name} {base.version} already",
+            advice=f"for another major version: upgrade_base_image --to {further.version}" if further else None,
+            subject=_subject(name, None, base),
+        )
     task = task.with_subject(_subject(name, current, base))
     version = release.patched(task)
     before = current.version if current else "an unknown one" if written else "none"
