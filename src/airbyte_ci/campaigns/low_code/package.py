@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airbyte_ci.campaigns.changes.change import NotApplicable
+from airbyte_ci.campaigns.changes.findings import shorten
 from airbyte_ci.connectors.connector import MANIFEST, Connector
 from airbyte_ci.connectors.folder_files import walk
 from airbyte_ci.errors import ConnectorError
@@ -189,4 +190,4 @@ def _starts_more(tree: ast.Module, source: str) -> Iterator[tuple[int, str]]:
 
 
 def _shown(statement: ast.stmt) -> str:
-    return ast.unparse(statement).partition("\n")[0][:60]
+    return shorten(ast.unparse(statement).partition("\n")[0], 60)
