@@ -27,7 +27,8 @@ from airbyte_ci.oci.image import Platform
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.store.store import Store
 from airbyte_ci.publish import attachments
-from airbyte_ci.publish.release import ConnectorRelease, ReleasePart, publish
+from airbyte_ci.publish.attachments import NOT_SIGNED, Signing
+from airbyte_ci.publish.release import ConnectorRelease, publish
 from airbyte_ci.python.environment.tools import Tools
 from airbyte_ci.python.index.package_index import PackageIndex
 from airbyte_ci.registry.client import client_of_user
@@ -138,12 +139,10 @@ def _has_commit(tiny: Tiny) -> bool:
 def release(subject: Subject, store: Store, key: SigningKey | None) -> Released:
     """Publishes the images of a subject with all documents."""
     store.put(subject.index.raw)
-    sign = partial(attest.sign, key) if key else None
+    signing = Signing(partial(attest.sign_documents, key)) if key else NOT_SIGNED
     with tools(store) as opened:
-        images = tuple(
-            ReleasePart(item.image.manifest, attachments.write(subject, item, opened, sign)) for item in subject.images
-        )
-        index = ReleasePart(subject.index, attachments.write(subject, None, opened, sign))
+        images = tuple(attachments.write(subject, item, opened, signing) for item in subject.images)
+        index = attachments.write(subject, None, opened, signing)
         sources = tuple(item.plan.base for item in subject.images)
         wanted = ConnectorRelease(
             images=images, index=index, tag=subject.tag, is_version=True, moves_latest=False, sources=sources

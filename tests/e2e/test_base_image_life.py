@@ -1,5 +1,6 @@
 """The life of a version of a base image: every command of its documentation page, and the output."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -8,8 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from airbyte_ci.attest.statement import CYCLONEDX_JSON
 from airbyte_ci.base_images.catalog import catalog
 from airbyte_ci.oci.digest import Digest
+from airbyte_ci.oci.image import Index, Manifest
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.store.store import Store
 from airbyte_ci.registry.client import client_of_user
@@ -72,6 +75,27 @@ def test_the_page_is_true(lived: Path, registry: str) -> None:
         "ACME_REGION | eu-central-1 | eu-west-1"
         in (lived / "base-images/python-connector-base-CHANGELOG.md").read_text()
     )
+
+
+def test_the_sbom_names_the_files_that_the_base_was_built_from(lived: Path, home: Path, tmp_path: Path) -> None:
+    """A registry of Debian lists the SBOM; each Debian package and wheel of the lock has its file and its hash."""
+    address = _address(lived, "1.0.0")
+    with client_of_user(RegistryOptions()) as client:
+        index = client.manifest(address)
+        assert isinstance(index, Index)
+        image = address.at(index.manifests[0].digest)
+        (listed,) = client.referrers(image, CYCLONEDX_JSON)
+        document = client.manifest(image.at(listed.digest))
+        assert isinstance(document, Manifest)
+        client.pull_blob(image, document.layers[0], Store(tmp_path / "store"))
+    bill = json.loads(Store(tmp_path / "store").read(document.layers[0].digest))
+    found = {(item["name"], item["hashes"][0]["content"]) for item in bill["components"] if item.get("hashes")}
+    lock = json.loads((lived / "base-images/python-connector-base-1.0.0.lock.json").read_text())
+    (part,) = lock["platforms"].values()
+    debs = part["root"]["debian"]["debs"] if part["root"]["debian"] else []
+    assert len(debs) + len(part["wheels"]) > 3
+    assert found >= {(item["package"], item["sha256"]) for item in debs}
+    assert found >= {(item["name"], item["sha256"]) for item in part["wheels"]}
 
 
 def test_the_page_of_a_base_image_can_be_made_again(lived: Path, home: Path) -> None:

@@ -142,16 +142,6 @@ def junit_option(function: F) -> F:
     )(function)
 
 
-def sign_key_option(function: F) -> F:
-    """Adds `--sign-key` to a command that publishes."""
-    return click.option(
-        "--sign-key",
-        metavar="FILE|env:NAME",
-        help="Sign images and documents with this private key: ECDSA P-256 in PEM form, encrypted with a passphrase in "
-        "AIRBYTE_CI_SIGN_PASSPHRASE or not.",
-    )(function)
-
-
 def selected(options: Mapping[str, Any], before: SelectionOptions) -> SelectionOptions:
     """Returns the selection of a command's options, added to that of the group's options."""
     query: str | None = options["query"]

@@ -7,7 +7,7 @@ from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.oci.image import Platform
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.publish import tags
-from airbyte_ci.publish.attachments import Sign, Write, WriteLegacy
+from airbyte_ci.publish.attachments import NOT_SIGNED, Signing, Write
 from airbyte_ci.publish.package_index_upload import UploadTarget
 from airbyte_ci.publish.tags import PreReleaseForm
 
@@ -18,7 +18,7 @@ class PublishOptions:
 
     Without `is_main`, the tag is a pre-release of the commit, in this `form`. `prefix` is the registry, with a path or
     without. Empty `platforms` stand for all of the base image. `ignored_block` is why block-release.yaml does not
-    apply. `sign` signs documents, `legacy` writes cosign 2's tags too, and `writers` write further documents.
+    apply. `writers` write documents in addition to those of every release.
     `artifacts` is a folder for the files of a connector registry, `index` where Python packages go.
     """
 
@@ -31,8 +31,7 @@ class PublishOptions:
     ignored_block: str = ""
     skips_unchanged: bool = False
     attaches: bool = True
-    sign: Sign | None = None
-    legacy: WriteLegacy | None = None
+    signing: Signing = NOT_SIGNED
     writers: tuple[Write, ...] = ()
     artifacts: Path | None = None
     index: UploadTarget | None = None

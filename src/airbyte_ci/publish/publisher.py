@@ -76,15 +76,7 @@ class PublishedConnector:
             "digest": str(self.release.digest),
             "platforms": [_platform(item) for item in self.done],
             "size": sum(layer.size for layer in self._layers),
-            "attachments": [
-                {
-                    "about": str(part.digest),
-                    "type": item.artifact_type,
-                    "digest": str(item.manifest(part.manifest.descriptor).digest),
-                }
-                for part in self.release.parts
-                for item in part.attachments
-            ],
+            "attachments": [document for part in self.release.parts for document in part.to_json()],
             **({"ignoredBlock": self.blocked} if self.blocked else {}),
             **_source(self.subject.source),
         }
@@ -241,13 +233,10 @@ def _release(subject: Subject, options: PublishOptions, done: Sequence[Done], to
     tools.say("attachments")
 
     def part(image: SubjectImage | None) -> ReleasePart:
-        manifest = image.image.manifest if image else subject.index
         if not options.attaches:
-            return ReleasePart(manifest)
+            return ReleasePart(image.image.manifest if image else subject.index)
         with _WRITING:
-            documents = attachments.write(subject, image, tools, options.sign, options.writers)
-        legacy = options.legacy(subject, manifest.descriptor, documents, tools.store) if options.legacy else {}
-        return ReleasePart(manifest, documents, legacy)
+            return attachments.write(subject, image, tools, options.signing, options.writers)
 
     version = tags.parse_version(subject.connector.version, subject.connector.name)
     return ConnectorRelease(

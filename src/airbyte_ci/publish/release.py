@@ -5,7 +5,7 @@ version's tag, `latest`. So a publisher that is killed leaves no tag that points
 one pushes what is missing. Registries have no compare-and-swap: tags are read just before and after they are written.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from airbyte_ci.attest.attachment import Attachment, kind_of
@@ -37,6 +37,14 @@ class ReleasePart:
     @property
     def digest(self) -> Digest:
         return self.manifest.digest
+
+    def to_json(self) -> list[dict[str, str]]:
+        """Returns what each document is about, its type, and the digest of its manifest."""
+        described = self.manifest.descriptor
+        return [
+            {"about": str(self.digest), "type": item.artifact_type, "digest": str(item.manifest(described).digest)}
+            for item in self.attachments
+        ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,11 +90,7 @@ def publish(
     for part in release.parts:
         say("pushing the index" if part is release.index else "pushing the image")
         target.push(store, part.digest, release.sources)
-        attached += _attach(part, release, target, store, is_tagged=already)
-        for tag, digest in part.legacy.items():
-            if target.find_tag(tag) != digest:
-                target.push(store, digest, ())
-                target.write_tag(tag, store.manifest(digest))
+        attached += attach(part, target, store, release.sources, is_tagged=already)
     if not already and not _is_published(release, target):
         say(f"setting {release.tag}")
         target.write_tag(release.tag, release.index.manifest)
@@ -125,19 +129,25 @@ def _taken(release: ConnectorRelease, target: TargetRepository, found: Digest) -
     )
 
 
-def _attach(
-    part: ReleasePart, release: ConnectorRelease, target: TargetRepository, store: Store, *, is_tagged: bool
+def attach(
+    part: ReleasePart, target: TargetRepository, store: Store, sources: Sequence[Reference], *, is_tagged: bool
 ) -> int:
-    """Attaches the documents; to a release that is tagged already, only those of a kind that it has none of.
+    """Attaches the documents of a pushed image or index, and returns how many are new.
 
-    Documents of another commit about the same image are not doubled, and a later signature is still added.
+    To a release that is tagged already, only those of a kind that it has none of are attached: documents of another
+    commit or version of airbyte-ci about the same image are not doubled, and a later signature is still added.
     """
     wanted = part.attachments
     if is_tagged and wanted:
         kinds = {kind_of(item.artifact_type, item.descriptor.annotations) for item in target.referrers(part.digest)}
         wanted = tuple(item for item in wanted if item.kind not in kinds)
     artifacts = [make_artifact(item, part.manifest.descriptor) for item in wanted]
-    return target.attach(store, part.digest, artifacts, release.sources) if artifacts else 0
+    attached = target.attach(store, part.digest, artifacts, sources) if artifacts else 0
+    for tag, digest in part.legacy.items():
+        if target.find_tag(tag) != digest:
+            target.push(store, digest, ())
+            target.write_tag(tag, store.manifest(digest))
+    return attached
 
 
 def make_artifact(attachment: Attachment, described: Descriptor) -> Artifact:

@@ -31,7 +31,11 @@ def write(subject: Subject, image: SubjectImage | None, tools: Tools) -> Sequenc
     """Returns the bills of one platform's image; none for the index, whose images differ."""
     if image is None:
         return ()
-    bill = of_release(subject, image, tools)
+    return attach_bill(of_release(subject, image, tools))
+
+
+def attach_bill(bill: BillOfMaterials) -> tuple[Attachment, ...]:
+    """Returns a bill in each format."""
     return tuple(
         Attachment(item.media_type, item.media_type, item.write(bill), {CREATED_ANNOTATION: bill.created})
         for item in (CYCLONEDX, SPDX)

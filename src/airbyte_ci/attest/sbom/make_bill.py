@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 
 from airbyte_ci.attest.sbom import image_packages, layer_roles, package_url, requirement_graph
 from airbyte_ci.attest.sbom.bill import BillOfMaterials, Component, ComponentOrigin
-from airbyte_ci.attest.sbom.found_package import GENERIC, NO_LICENSE, PYPI, SYSTEMS, FoundPackage, LicenseText
+from airbyte_ci.attest.sbom.found_package import DEB, GENERIC, NO_LICENSE, PYPI, SYSTEMS, FoundPackage, LicenseText
 from airbyte_ci.attest.sbom.image_packages import ImagePackages, PlacedPackage
 from airbyte_ci.attest.sbom.layer_roles import LayerRole
 from airbyte_ci.attest.sbom.requirement_graph import RequirementGraph
+from airbyte_ci.base_images.making.lock import PlatformLock
 from airbyte_ci.images.distribution import kind_of
 from airbyte_ci.images.plan import BuildPlan
 from airbyte_ci.oci.digest import Digest
@@ -37,7 +38,8 @@ class BillFacts:
 
     `repository` is the image's, with its registry if that is known. Without `base_layers` and `plan`, as for an image
     of another tool whose base is not known, components are of unknown origin. `license` is that of the connector's
-    code. `created` is RFC 3339, and `tool` the version of airbyte-ci.
+    code. `lock` has the inputs of an image that is a base image itself. `created` is RFC 3339, and `tool` the version
+    of airbyte-ci.
     """
 
     repository: str
@@ -47,6 +49,7 @@ class BillFacts:
     base: Reference | None = None
     base_layers: int | None = None
     license: str = ""
+    lock: PlatformLock | None = None
 
 
 def make(store: Store, image: Image, facts: BillFacts, bring: Callable[[], None]) -> BillOfMaterials:
@@ -59,7 +62,7 @@ def make(store: Store, image: Image, facts: BillFacts, bring: Callable[[], None]
     roles = layer_roles.of_image(image, facts.base_layers)
     own = [item.package for item in found.placed if _is_own(item.package)]
     graph = requirement_graph.of_packages(store, own, platform, FRAMEWORK)
-    packages = _Packages(image, found, roles, graph, _planned(facts.plan))
+    packages = _Packages(image, found, roles, graph, _files(facts))
     components = list(packages.components())
     base = _base(facts)
     connector = _connector(image, roles, facts)
@@ -101,7 +104,7 @@ class _Packages:
     found: ImagePackages
     roles: Sequence[LayerRole]
     graph: RequirementGraph
-    planned: Mapping[str, Choice]
+    files: Mapping["_FileKey", "_File"]
 
     def components(self) -> Iterator[Component]:
         refs = self._refs()
@@ -130,8 +133,10 @@ class _Packages:
                 package=package,
                 depends=tuple(sorted(depends)),
             )
-            is_planned = _is_own(package) and self.roles[item.layer] is LayerRole.PACKAGES
-            yield self._as_planned(made) if is_planned else made
+            file = self.files.get(_file_key(self.roles[item.layer], package))
+            if file is not None and not package.is_bundled:
+                made = replace(made, sha256=file.sha256, file=file.name, repository=file.repository)
+            yield made
 
     def _inside(self, refs: Sequence[str]) -> dict[str, list[str]]:
         """Returns the refs of packages that are parts of another one, by that one."""
@@ -167,17 +172,6 @@ class _Packages:
         is_framework = outer.endswith(".jar") and kind_of(f"lib/{outer.rpartition('/')[2]}", "") == "framework"
         return "framework" if is_framework else "connector"
 
-    def _as_planned(self, component: Component) -> Component:
-        """Returns a distribution with the file that the plan names for it."""
-        choice = self.planned.get(component.name)
-        if choice is None:
-            return component
-        repository = ""
-        # A folder of this machine means nothing elsewhere.
-        if isinstance(choice.origin, FromGit) and not choice.origin.url.startswith(("file:", "/")):
-            repository = f"git+{choice.origin.url}@{choice.origin.commit}"
-        return replace(component, sha256=choice.file.sha256, file=choice.file.name, repository=repository)
-
 
 def _direct(components: Sequence[Component], graph: RequirementGraph) -> tuple[str, ...]:
     """Returns the refs of the distributions above the base that no other one requires: the connector does."""
@@ -211,8 +205,48 @@ def _by_name(placed: Sequence[PlacedPackage], refs: Sequence[str]) -> dict[str, 
     return found
 
 
-def _planned(plan: BuildPlan | None) -> Mapping[str, Choice]:
-    return {choice.name: choice for choice in plan.packages} if plan else {}
+# --- the files of packages -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """The file that a plan or a lock names for a package; `sha256` is hex, `repository` its version control."""
+
+    name: str
+    sha256: str
+    repository: str = ""
+
+
+_FileKey = tuple[LayerRole, str, str, str, str]
+
+
+def _file_key(role: LayerRole, package: FoundPackage) -> _FileKey:
+    """Returns what identifies a package among the inputs: a plan has each distribution once, a lock may not."""
+    if role is LayerRole.PACKAGES:
+        return role, package.ecosystem, package.name, "", ""
+    return role, package.ecosystem, package.name, package.version, package.architecture
+
+
+def _files(facts: BillFacts) -> Mapping[_FileKey, _File]:
+    """Returns the files of the packages: those above a base image are in the plan, a base image's own in its lock."""
+    found: dict[_FileKey, _File] = {}
+    for choice in facts.plan.packages if facts.plan else ():
+        file = _File(choice.file.name, choice.file.sha256, _repository(choice))
+        found[LayerRole.PACKAGES, PYPI, choice.name, "", ""] = file
+    if facts.lock:
+        for wheel in facts.lock.wheels:
+            found[LayerRole.BASE, PYPI, wheel.name, wheel.version, ""] = _File(wheel.file, wheel.sha256)
+        for deb in facts.lock.debian.debs if facts.lock.debian else ():
+            key = (LayerRole.BASE, DEB, deb.package, deb.version, deb.architecture)
+            found[key] = _File(deb.file_name, deb.sha256)
+    return found
+
+
+def _repository(choice: Choice) -> str:
+    # A folder of this machine means nothing elsewhere.
+    if isinstance(choice.origin, FromGit) and not choice.origin.url.startswith(("file:", "/")):
+        return f"git+{choice.origin.url}@{choice.origin.commit}"
+    return ""
 
 
 # --- components that are no packages -------------------------------------------------------------
@@ -228,10 +262,11 @@ def _base(facts: BillFacts) -> Component | None:
 
 
 def _connector(image: Image, roles: Sequence[LayerRole], facts: BillFacts) -> Component | None:
-    """Returns the connector itself: no package manager knows it, and its labels name it. Its layer is its content."""
+    """Returns the connector itself, which only the image's labels name. Its hash is that of its layer."""
     labels = image.config.execution.get("Labels") or {}
     name, version = labels.get("io.airbyte.name"), labels.get("io.airbyte.version")
-    if not name or not version:
+    # A base image may have the labels of the image that it is built on.
+    if not name or not version or all(role is LayerRole.BASE for role in roles):
         return None
     folder, _, last = str(name).rpartition("/")
     purl = package_url.assemble(GENERIC, last, str(version), namespace=folder)

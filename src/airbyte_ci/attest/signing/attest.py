@@ -7,16 +7,8 @@ from airbyte_ci.attest.signing import bundle, dsse
 from airbyte_ci.attest.signing.bundle import BUNDLE, Bundle
 from airbyte_ci.attest.signing.keys import SigningKey
 from airbyte_ci.attest.statement import COSIGN_SIGN, IN_TOTO, SBOM_TYPES, Statement
-from airbyte_ci.attest.subject import Subject
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.image import Descriptor, parse_json_object
-
-
-def sign(
-    key: SigningKey, subject: Subject, described: Descriptor, documents: Sequence[Attachment]
-) -> tuple[Attachment, ...]:
-    """Returns everything to attach to an image or index of a release; see `sign_documents`."""
-    return sign_documents(key, described.digest, subject.created, documents)
+from airbyte_ci.oci.image import parse_json_object
 
 
 def sign_documents(

@@ -12,10 +12,10 @@ from airbyte_ci.attest.signing import base64_text
 from airbyte_ci.attest.signing.bundle import BUNDLE, PREDICATE_TYPE, parse_bundle
 from airbyte_ci.attest.signing.keys import SigningKey, VerifyingKey
 from airbyte_ci.attest.statement import COSIGN_SIGN
-from airbyte_ci.attest.subject import Subject
 from airbyte_ci.errors import ImageError, SignatureError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import CONFIG, Descriptor, Manifest, canonical_json, parse_json_object
+from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.store.store import Store
 
 SIMPLE_SIGNING = "application/vnd.dev.cosign.simplesigning.v1+json"
@@ -29,21 +29,23 @@ def signature_tag(digest: Digest) -> str:
 
 
 def write(
-    key: SigningKey, subject: Subject, described: Descriptor, signed: Sequence[Attachment], store: Store
+    key: SigningKey, place: Reference, created: str, signed: Sequence[Attachment], store: Store
 ) -> Mapping[str, Digest]:
-    """Stores the tags' manifests with their blobs; returns them by tag. `signed` are the signed attachments."""
-    payload = canonical_json(_document(str(subject.repository), described.digest))
+    """Stores the tags' manifests with their blobs; returns them by tag. `signed` are the signed attachments.
+
+    `place` is the address of the image or index with its digest.
+    """
+    assert place.digest is not None
+    payload = canonical_json(_document(f"{place.registry}/{place.repository}", place.digest))
     signature = base64_text.encode(key.sign(payload))
-    found = {
-        signature_tag(described.digest): _store(store, [(SIMPLE_SIGNING, payload, {_SIGNATURE: signature})], subject)
-    }
+    found = {signature_tag(place.digest): _store(store, [(SIMPLE_SIGNING, payload, {_SIGNATURE: signature})], created)}
     envelopes = [
         (_ENVELOPE, _envelope(item), {_SIGNATURE: "", "predicateType": item.annotations[PREDICATE_TYPE]})
         for item in signed
         if item.artifact_type == BUNDLE and item.annotations[PREDICATE_TYPE] != COSIGN_SIGN
     ]
     if envelopes:
-        found[f"sha256-{described.digest.hex}.att"] = _store(store, envelopes, subject)
+        found[f"sha256-{place.digest.hex}.att"] = _store(store, envelopes, created)
     return found
 
 
@@ -72,7 +74,7 @@ def _envelope(attachment: Attachment) -> bytes:
     return canonical_json(parse_bundle(attachment.content, "the attestation").envelope.to_json())
 
 
-def _store(store: Store, blobs: Sequence[tuple[str, bytes, Mapping[str, str]]], subject: Subject) -> Digest:
+def _store(store: Store, blobs: Sequence[tuple[str, bytes, Mapping[str, str]]], created: str) -> Digest:
     """Stores an image whose layers are documents; its configuration names them, as registries of that time expect."""
     layers = tuple(
         Descriptor(media_type, store.put(content), len(content), annotations)
@@ -80,8 +82,8 @@ def _store(store: Store, blobs: Sequence[tuple[str, bytes, Mapping[str, str]]], 
     )
     rootfs = {"type": "layers", "diff_ids": [str(layer.digest) for layer in layers]}
     config = canonical_json(
-        {"architecture": "", "config": {}, "created": subject.created, "history": [{}], "os": "", "rootfs": rootfs}
+        {"architecture": "", "config": {}, "created": created, "history": [{}], "os": "", "rootfs": rootfs}
     )
     described = Descriptor(CONFIG, store.put(config), len(config))
-    manifest = Manifest.make(described, layers, {CREATED_ANNOTATION: subject.created})
+    manifest = Manifest.make(described, layers, {CREATED_ANNOTATION: created})
     return store.put(manifest.raw)

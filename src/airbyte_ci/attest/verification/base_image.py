@@ -11,11 +11,12 @@ from airbyte_ci.attest.verification import claims, differences
 from airbyte_ci.attest.verification.evidence import Claim, Evidence
 from airbyte_ci.attest.verification.published import PublishedImage, PublishedRelease
 from airbyte_ci.base_images.making import lock as locks
-from airbyte_ci.base_images.making.lock import VersionLock
+from airbyte_ci.base_images.making.lock import PlatformLock, VersionLock
 from airbyte_ci.base_images.release import inputs
 from airbyte_ci.base_images.release import rebuild as again
 from airbyte_ci.errors import AirbyteCiError, BlobNotFound, ImageError, PlanError, RegistryError, SignatureError
 from airbyte_ci.oci.digest import Digest
+from airbyte_ci.oci.image import Image
 from airbyte_ci.oci.store.store import Store
 from airbyte_ci.python.environment.tools import Tools
 
@@ -69,12 +70,17 @@ def _tool(details: Mapping[str, Any]) -> str:
     return str(version.get("airbyte-ci")) if isinstance(version, dict) else ""
 
 
+def part_of(lock: VersionLock, image: Image) -> PlatformLock:
+    """Returns the inputs of the image's platform; raises PlanError."""
+    part = lock.platforms.get(image.config.platform)
+    if part is None:
+        raise PlanError(f"its lock has no inputs for {image.config.platform}")
+    return part
+
+
 def rebuild(published: PublishedRelease, item: PublishedImage, lock: VersionLock, tools: Tools) -> None:
     """Raises ImageError that names the first differing layer and file unless a second build gives the same image."""
-    platform = item.image.config.platform
-    part = lock.platforms.get(platform)
-    if part is None:
-        raise PlanError(f"its lock has no inputs for {platform}")
+    platform, part = item.image.config.platform, part_of(lock, item.image)
     with tools.store.scratch() as folder:
         empty = replace(tools, store=Store(folder / "store"), confirm_base=None)
         place = published.of(published.digest)

@@ -4,10 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airbyte_ci.attest.sbom import cyclonedx, make_bill, spdx
+from airbyte_ci.attest.sbom.base_image import of_base_image
 from airbyte_ci.attest.sbom.bill import BillOfMaterials
 from airbyte_ci.attest.sbom.make_bill import BillFacts
 from airbyte_ci.attest.statement import CYCLONEDX, SPDX
 from airbyte_ci.attest.verification.published import PublishedImage, PublishedRelease
+from airbyte_ci.base_images.making.lock import PlatformLock
 from airbyte_ci.documents import load_json
 from airbyte_ci.errors import SignatureError
 from airbyte_ci.images import base as bases
@@ -42,6 +44,13 @@ def read_bill(
     return make_bill.make(
         tools.store, item.image, facts, lambda: bases.complete(tools.store, item.image, sources, tools.registries)
     )
+
+
+def read_base_bill(
+    published: PublishedRelease, item: PublishedImage, lock: PlatformLock, tools: Tools
+) -> BillOfMaterials:
+    """Returns the bill of a base image as its layers and its lock are; fetches layers that were never read here."""
+    return of_base_image(tools, item.image, lock, published.of(item.image.digest), created="", tool="")
 
 
 def confirm_any(kind: str, documents: Sequence[Mapping[str, Any]], bill: BillOfMaterials, image: Image) -> None:

@@ -25,6 +25,10 @@ class Deb:
     def digest(self) -> Digest:
         return Digest(self.sha256)
 
+    @property
+    def file_name(self) -> str:
+        return f"{self.package}_{self.version}_{self.architecture}.deb"
+
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 

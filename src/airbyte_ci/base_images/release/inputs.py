@@ -34,7 +34,7 @@ def of(part: PlatformLock) -> tuple[Input, ...]:
     """Returns the input files of a platform, each once. Layers that commands made are in the image itself."""
     debs = part.debian.debs if part.debian else ()
     files = [
-        *(Input(f"{item.package}_{item.version}_{item.architecture}.deb", item.digest) for item in debs),
+        *(Input(item.file_name, item.digest) for item in debs),
         *(Input(item.file, item.digest) for item in part.wheels),
     ]
     return tuple({item.digest: item for item in files}.values())

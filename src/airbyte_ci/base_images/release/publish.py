@@ -3,6 +3,7 @@
 import datetime
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from airbyte_ci.base_images.catalog import standing
 from airbyte_ci.base_images.catalog.catalog import BaseImageVersion, Catalog
@@ -14,6 +15,12 @@ from airbyte_ci.oci.image import Platform
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.store.store import Store
 from airbyte_ci.registry.client import RegistryClient
+
+
+class Attach(Protocol):
+    """Pushes the documents about a version that is pushed by its digest, or has its tag already."""
+
+    def __call__(self, *, is_tagged: bool) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +40,7 @@ def publish(
     registries: RegistryClient,
     today: datetime.date,
     progress: Callable[[str], None],
-    attach: Callable[[], None] = lambda: None,
+    attach: Attach | None = None,
 ) -> Published:
     """Publishes a version. Raises ImageError if it may not be published or the tag is taken, and RegistryError.
 
@@ -49,12 +56,13 @@ def publish(
             _inputs(lock, platform, store, registries)
         progress("pushing the image")
         _push(lock.index.digest, Reference(entry.address.registry, entry.address.repository), store, registries)
-        attach()
+        if attach:
+            attach(is_tagged=False)
         _push(lock.index.digest, entry.address.with_tag(entry.version), store, registries)
         for platform in lock.platforms:
             _root(lock, platform, store, registries, progress)
-    else:
-        attach()
+    elif attach:
+        attach(is_tagged=True)
     found = registries.resolve(entry.address.with_tag(entry.version)).digest
     if found != entry.address.digest:
         raise ImageError(f"{doing}: {entry.address.registry} now has {found.short}; someone else pushed this tag")

@@ -2,11 +2,7 @@
 
 import click
 
-import airbyte_ci
 from airbyte_ci import app
-from airbyte_ci.attest import base_provenance
-from airbyte_ci.attest.signing import attest, keys
-from airbyte_ci.attest.signing.keys import SigningKey
 from airbyte_ci.base_images.catalog.catalog import BaseImageVersion
 from airbyte_ci.base_images.making import lock
 from airbyte_ci.base_images.release import places, publish
@@ -14,25 +10,31 @@ from airbyte_ci.cli import console
 from airbyte_ci.cli.base_images import bench as benches
 from airbyte_ci.cli.base_images import docs
 from airbyte_ci.cli.base_images.bench import Bench
-from airbyte_ci.cli.options import json_option, sign_key_option
+from airbyte_ci.cli.options import json_option
 from airbyte_ci.cli.settings import Settings
+from airbyte_ci.cli.signing_options import read_signing, with_signing
 from airbyte_ci.errors import ImageError, UsageError
-from airbyte_ci.oci.image import MANIFEST, Descriptor
-from airbyte_ci.publish.release import make_artifact
+from airbyte_ci.publish import base_image, release
+from airbyte_ci.publish.attachments import Signing
 
 
 @click.command("publish")
 @click.argument("version")
-@sign_key_option
+@with_signing
 @json_option
 @click.pass_obj
-def publish_base_image(settings: Settings, version: str, sign_key: str | None, *, as_json: bool) -> int:
-    """Push a released version for all its platforms together with its inputs, and confirm its digest.
+def publish_base_image(
+    settings: Settings, version: str, sign_key: str | None, *, legacy_signatures: bool, as_json: bool
+) -> int:
+    """Push a released version for all its platforms with its inputs and documents, and confirm its digest.
+
+    The documents are the lock, the provenance, and an SBOM of each platform's image. A version that is published
+    already receives those that it lacks, such as a signature.
 
     A version that still lacks a platform is pushed by digest only, for the machine that completes the release.
     """
     settings = settings.also(as_json=as_json)
-    key = keys.read_signing_key(sign_key, app.read_environment()) if sign_key else None
+    signing = read_signing(sign_key, app.read_environment(), is_legacy=legacy_signatures)
     with benches.opened(settings, version) as bench:
         if (waiting := _unfinished(bench, version)) is not None:
             return _stage(bench, waiting)
@@ -53,7 +55,7 @@ def publish_base_image(settings: Settings, version: str, sign_key: str | None, *
             registries=bench.registries,
             today=app.today(),
             progress=bench.work.say,
-            attach=lambda: _attach(bench, entry, locked, key),
+            attach=lambda *, is_tagged: _attach(bench, entry, locked, signing, is_tagged=is_tagged),
         )
         known = bench.known.replacing(done.entry)
         changes = [benches.recorded(bench, done.entry), docs.change(bench, entry.repository, known, None)]
@@ -69,17 +71,15 @@ def publish_base_image(settings: Settings, version: str, sign_key: str | None, *
     return 0
 
 
-def _attach(bench: Bench, entry: BaseImageVersion, locked: lock.VersionLock, key: SigningKey | None) -> None:
-    """Attaches the lock and the provenance to the index and to each platform's image, signed if there is a key."""
+def _attach(
+    bench: Bench, entry: BaseImageVersion, locked: lock.VersionLock, signing: Signing, *, is_tagged: bool
+) -> None:
+    """Attaches the documents to each platform's image and to the index, signed if there is a key."""
     bench.work.say("attaching documents")
     created = f"{entry.released or app.today()}T00:00:00Z"
     target = bench.registries.target(entry.address)
-    images = (Descriptor(MANIFEST, part.manifest, part.size) for part in locked.platforms.values())
-    for described in (locked.index.descriptor, *images):
-        documents = base_provenance.write(locked, described.digest, created, airbyte_ci.__version__)
-        signed = attest.sign_documents(key, described.digest, created, documents) if key else documents
-        artifacts = [make_artifact(item, described) for item in signed]
-        target.attach(bench.store, described.digest, artifacts, ())
+    for part in base_image.write(locked, entry.address, created, signing, bench.work):
+        release.attach(part, target, bench.store, (), is_tagged=is_tagged)
 
 
 def _unfinished(bench: Bench, text: str) -> lock.VersionLock | None:

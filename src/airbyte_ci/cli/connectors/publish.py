@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +9,6 @@ import click
 
 from airbyte_ci.app import App, find_platform, read_environment, read_rules, today
 from airbyte_ci.attest import test_result
-from airbyte_ci.attest.signing import attest, keys, legacy
-from airbyte_ci.attest.signing.keys import SigningKey
 from airbyte_ci.attest.subject import SourceState
 from airbyte_ci.base_images.catalog import noted
 from airbyte_ci.checks.rule import Checked
@@ -22,11 +19,12 @@ from airbyte_ci.cli.connectors import recording
 from airbyte_ci.cli.connectors.result_files import ResultFiles, with_result_files
 from airbyte_ci.cli.executor import with_executor
 from airbyte_ci.cli.fleet import Fleet
-from airbyte_ci.cli.options import SelectionOptions, junit_option, sign_key_option, with_shard
+from airbyte_ci.cli.options import SelectionOptions, junit_option, with_shard
 from airbyte_ci.cli.platforms import architecture_option, parse_platform
 from airbyte_ci.cli.progress import Progress
 from airbyte_ci.cli.report_file import write_report
 from airbyte_ci.cli.settings import Settings
+from airbyte_ci.cli.signing_options import read_signing, with_signing
 from airbyte_ci.config import Configuration
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import AirbyteCiError, ImageError, UsageError
@@ -66,14 +64,13 @@ _FORMS: dict[str, PreReleaseForm] = {"dev": "dev", "preview": "preview"}
 @click.option("--allow-dirty", is_flag=True, help="Publish uncommitted changes, and record their names.")
 @click.option("--ignore-block", metavar="REASON", default="", help="Publish despite a block-release.yaml; record why.")
 @click.option("--no-attachments", is_flag=True, help="Push only the images, for registries without referrers.")
-@sign_key_option
+@with_signing
 @click.option(
     "--test-results",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
     help="Attach the results in this file, the output of `connectors test --json`, to the images that were tested.",
 )
-@click.option("--legacy-signatures", is_flag=True, help="Also write the signature tags of cosign 2.")
 @click.option(
     "--artifacts",
     type=click.Path(file_okay=False, path_type=Path),
@@ -134,7 +131,9 @@ def publish_connectors(
         )
     if settings.offline:
         raise UsageError("--offline excludes publishing, which needs a registry")
-    key = _signing_key(sign_key, attaches=not no_attachments, legacy=legacy_signatures)
+    if no_attachments and sign_key:
+        raise UsageError("--no-attachments excludes --sign-key: signatures are attachments")
+    signing = read_signing(sign_key, read_environment(), is_legacy=legacy_signatures)
     fleet = fleets.load_for_change(settings, asked, "publish")
     configuration = fleet.configuration
     options = PublishOptions(
@@ -147,8 +146,7 @@ def publish_connectors(
         ignored_block=ignore_block.strip(),
         skips_unchanged=skip_unchanged,
         attaches=not no_attachments,
-        sign=partial(attest.sign, key) if key else None,
-        legacy=partial(legacy.write, key) if key and legacy_signatures else None,
+        signing=signing,
         writers=(test_result.read(test_results).write,) if test_results else (),
         artifacts=artifacts.absolute() if artifacts else None,
         index=UploadTarget.of(pypi_url, read_environment()) if pypi else None,
@@ -192,17 +190,6 @@ def _prefix(registry: str | None, configuration: Configuration) -> str:
             f"{named} {prefix!r} is not a registry", advice="write it as HOST or HOST/PATH, for example ghcr.io/acme"
         ) from error
     return prefix
-
-
-def _signing_key(place: str | None, *, attaches: bool, legacy: bool) -> SigningKey | None:
-    """Returns the private key; raises UsageError for options that need one, and SignatureError."""
-    if place is None:
-        if legacy:
-            raise UsageError("--legacy-signatures needs a key", advice="name it with --sign-key FILE")
-        return None
-    if not attaches:
-        raise UsageError("--no-attachments excludes --sign-key: signatures are attachments")
-    return keys.read_signing_key(place, read_environment())
 
 
 def _show(settings: Settings, asked: SelectionOptions, outcome: Outcome, *, alone: bool) -> None:
@@ -287,5 +274,5 @@ class _Publishing:
 
     def _commands(self, record: Mapping[str, Any]) -> list[str]:
         """Returns the commands with which anyone can check a signed release; for several, the docs have them."""
-        is_shown = self._options.sign and not self._options.is_dry and len(self._fleet.connectors) == 1
+        is_shown = self._options.signing.sign and not self._options.is_dry and len(self._fleet.connectors) == 1
         return report.commands(record) if is_shown else []
