@@ -42,8 +42,7 @@ def _page() -> Iterator[str]:
         yield f"## {path}\n"
         usage = " ".join(command.collect_usage_pieces(child)).replace("[OPTIONS]", "").strip()
         selects = shared <= _names(command)
-        words = [path.replace("airbyte-ci connectors", "airbyte-ci connectors [SELECTION]") if selects else path]
-        yield f"`{' '.join([*words, usage]).strip()}`\n"
+        yield f"`{' '.join([_with_selection(path) if selects else path, usage]).strip()}`\n"
         yield _text(command.help or "")
         yield from _options(command, child, shared if selects else ())
 
@@ -58,6 +57,12 @@ def _commands(group: click.Group, context: click.Context) -> Iterator[tuple[str,
             yield from _commands(command, child)
         else:
             yield child.command_path, command, child
+
+
+def _with_selection(path: str) -> str:
+    """The name of a command with the place of the selection: that of its group, if the group has these options."""
+    group = "airbyte-ci connectors"
+    return path.replace(group, f"{group} [SELECTION]") if path.startswith(group) else f"{path} [SELECTION]"
 
 
 def _names(command: click.Command) -> set[str]:

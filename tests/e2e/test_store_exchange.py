@@ -67,6 +67,50 @@ def test_an_imported_store_builds_the_same_without_downloads(tiny: Tiny, store: 
 
 
 @pytest.mark.slow
+def test_an_export_of_selected_connectors_has_what_these_need(tiny: Tiny, store: Store, tmp_path: Path) -> None:
+    """After an import, the selected connector is not built again, and its code is replaced without a download.
+
+    The packages, layers and results of the other connector are not in the file.
+    """
+    tiny.add("source-other")
+    own = tiny.wheel("only_other", "1.0", {"only_other/__init__.py": "x = 1\n"})
+    tiny.require(tiny.small(), own, name="source-other")
+    first = with_base(store, tiny.base, tmp_path / "first", unpacked=True)
+    built = {name: tiny.build(*QUICK, name=name, home=first) for name in ("source-tiny", "source-other")}
+    assert {item.code for item in built.values()} == {0}, built
+    file, whole = tmp_path / "cache.tar", tmp_path / "whole.tar"
+    exported = tiny.run("store", "export", str(file), "--name=source-tiny", "--json", home=first)
+    assert (exported.code, exported.json["missing"]) == (0, []), exported.err
+    assert tiny.run("store", "export", str(whole), home=first).code == 0
+    assert file.stat().st_size < whole.stat().st_size
+    assert b"only_other" in whole.read_bytes()
+    assert b"only_other" not in file.read_bytes()
+
+    second = _unpacked(store, tiny.base, tmp_path / "second")
+    assert tiny.run("store", "import", str(file), "--trust-results", home=second).code == 0
+    tiny.index.asked.clear()
+    again = tiny.build(*QUICK, home=second)
+    assert again.code == 0, again.err
+    assert (again.json["digest"], again.json["cached"]) == (built["source-tiny"].json["digest"], True)
+    (tiny.connector() / "source_tiny" / "__init__.py").write_text("# changed\n")
+    changed = {tiny.build("--no-verify", *QUICK, home=home).json["digest"] for home in (first, second)}
+    assert len(changed) == 1
+    assert not _files(tiny)
+    other = tiny.build(*QUICK, name="source-other", home=second)
+    assert other.json["digest"] == built["source-other"].json["digest"]
+    assert [path for path in _files(tiny) if "only_other" in path]
+
+
+def test_an_export_reports_connectors_that_were_not_built(tiny: Tiny, tmp_path: Path) -> None:
+    """The first job of a matrix may have built nothing: that is a warning, and the file is valid."""
+    file = str(tmp_path / "cache.tar")
+    done = tiny.run("store", "export", file, "--all", home=tmp_path / "empty")
+    assert done.code == 0, done.err
+    assert "not built in this store, so left out: source-tiny" in done.err
+    assert tiny.run("store", "import", file, home=tmp_path / "empty").code == 0
+
+
+@pytest.mark.slow
 def test_machines_share_a_registry_and_no_store(tiny: Tiny, store: Store, registry: str, tmp_path: Path) -> None:
     """Two machines build and push at once, with the same digest; a third one finds the layers, and fetches no wheel."""
     base = push(store, tiny.base, f"{registry}/shared/base:1.0.0")
@@ -94,6 +138,7 @@ def test_machines_share_a_registry_and_no_store(tiny: Tiny, store: Store, regist
         (("import",), 2, "Missing argument 'FILE'"),
         (("export", "missing/cache.tar"), 1, "cannot export to missing/cache.tar: No such file or directory"),
         (("export", "cache.tar", "--limit=much"), 2, "'much' is not a size"),
+        (("export", "cache.tar", "--name=source-x"), 2, "cannot find connectors"),
         (("export", "cache.tar", "--limit=1kB"), 2, "a limit of 1000 bytes is too small for an archive"),
     ],
 )

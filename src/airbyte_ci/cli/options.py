@@ -176,7 +176,9 @@ def with_selection(function: Callable[..., Any]) -> Callable[..., Any]:
     @selection_options
     @json_option
     def command(*arguments: object, as_json: bool, shard: Shard | None = None, **options: object) -> Any:  # noqa: ANN401  # click's callables
-        state: GroupState = click.get_current_context().obj
+        # Commands of other groups than `connectors` have no options of their group.
+        given: GroupState | Settings = click.get_current_context().obj
+        state = GroupState(given, SelectionOptions()) if isinstance(given, Settings) else given
         asked = selected({name: options.pop(name) for name in SELECTION_NAMES}, state.asked)
         asked = replace(asked, shard=shard)
         return function(state.settings.also(as_json=as_json), asked, *arguments, **options)

@@ -1,7 +1,5 @@
 """The `store` group: inspects, verifies, prunes, exports and imports the local image store."""
 
-import re
-import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -13,37 +11,17 @@ from airbyte_ci.cli import console
 from airbyte_ci.cli.lazy import LazyGroup
 from airbyte_ci.cli.options import json_option
 from airbyte_ci.cli.settings import Settings
-from airbyte_ci.oci.store.size import format_size, parse_size
+from airbyte_ci.cli.size_types import DurationType, SizeType
+from airbyte_ci.oci.store.size import format_size
 from airbyte_ci.reports import next_step
 
 _COMMANDS: Mapping[str, tuple[str, str, str]] = {
     "stats": ("airbyte_ci.cli.store", "stats", "Show the size and contents of the store."),
     "check": ("airbyte_ci.cli.store", "check", "Verify everything in the store."),
     "gc": ("airbyte_ci.cli.store", "gc", "Remove data that was not used recently."),
-    "export": ("airbyte_ci.cli.store", "export", "Write the most valuable part of the store to a file."),
+    "export": ("airbyte_ci.cli.store_export", "export", "Write the most valuable part of the store to a file."),
     "import": ("airbyte_ci.cli.store", "import_", "Add the contents of an exported file to the store."),
 }
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-
-
-class _Size(click.ParamType[int]):
-    name = "SIZE"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        size = parse_size(str(value))
-        if size is None:
-            self.fail(f"{value!r} is not a size; write it as 500MB or 20GB", param, ctx)
-        return size
-
-
-class _Duration(click.ParamType[float]):
-    name = "TIME"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        match = re.fullmatch(r"([0-9.]+)\s*([smhdw])", str(value).lower())
-        if match is None:
-            self.fail(f"{value!r} is not a time; write it as 12h, 30d or 2w", param, ctx)
-        return float(match[1]) * _SECONDS[match[2]]
 
 
 @click.group("store", cls=LazyGroup, lazy=_COMMANDS)
@@ -109,11 +87,11 @@ def check(settings: Settings, *, drop: bool, deep: bool, as_json: bool) -> int:
 
 @click.command("gc")
 @click.option(
-    "--older-than", type=_Duration(), help="Remove data that was not used for this long, such as 12h, 30d or 2w."
+    "--older-than", type=DurationType(), help="Remove data that was not used for this long, such as 12h, 30d or 2w."
 )
 @click.option(
     "--max-size",
-    type=_Size(),
+    type=SizeType(),
     help="Remove the least recently used data until the store is this small (default: AIRBYTE_CI_STORE_LIMIT or 20GB).",
 )
 @json_option
@@ -137,44 +115,6 @@ def gc(settings: Settings, older_than: float | None, max_size: int | None, *, as
         if older_than is None and max_size is None and bound is not None:
             reason = f"the limit is {format_size(bound)}; use --older-than or --max-size to remove more"
             console.line(f"  {reason}")
-    return 0
-
-
-@click.command("export")
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--limit", type=_Size(), default="2GB", help="Write at most this many bytes (default: 2GB).")
-@click.option(
-    "--used-within",
-    type=_Duration(),
-    help="Leave out what was not used for this long, such as 12h or 7d (default: export data of any age).",
-)
-@click.option(
-    "--downloads-only", is_flag=True, help="Leave out results of builds: write only packages and base images."
-)
-@json_option
-@click.pass_obj
-def export(
-    settings: Settings, file: Path, limit: int, used_within: float | None, *, downloads_only: bool, as_json: bool
-) -> int:
-    """Write what other machines need to build the same connectors quickly to FILE, an OCI image layout in a tar.
-
-    The most valuable data comes first: stored results, base images, layers, packages; and of these, what was used last.
-    FILE has the code of connectors and the output of their hooks' commands: only people who may read these should read
-    it. Builds can use the store meanwhile.
-    """
-    from airbyte_ci.images.result_kinds import PORTABLE
-    from airbyte_ci.oci.exchange import save
-
-    since = 0.0 if used_within is None else time.time() - used_within
-    made = save.export(app.open_store(), file, PORTABLE, limit=limit, with_results=not downloads_only, since=since)
-    if settings.also(as_json=as_json).as_json:
-        console.document({"file": str(file), **asdict(made)})
-        return 0
-    counted = f"{made.downloads:,} downloads, {made.results:,} layers and other results, {made.actions:,} actions"
-    console.line(f"{counted} · {format_size(made.size)} in {file}")
-    if made.left_out:
-        left = f"{made.left_out:,} entries, {format_size(made.left_out_size)}, did not fit"
-        console.line(f"! {left}; the limit is {format_size(limit)}: --limit")
     return 0
 
 

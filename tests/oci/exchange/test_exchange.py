@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,7 +18,7 @@ from airbyte_ci.errors import AirbyteCiError, StoreError, UsageError
 from airbyte_ci.oci import tar
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.exchange import archive
-from airbyte_ci.oci.exchange.contents import ResultKinds
+from airbyte_ci.oci.exchange.contents import ResultKinds, choose
 from airbyte_ci.oci.exchange.load import load
 from airbyte_ci.oci.exchange.save import export
 from airbyte_ci.oci.image import BASE_DIGEST, Descriptor, Manifest, Platform, canonical_json
@@ -72,6 +73,40 @@ def file(filled: Filled, tmp_path: Path) -> Path:
 @pytest.fixture
 def other(tmp_path: Path) -> Store:
     return Store(tmp_path / "other")
+
+
+def test_what_an_image_needs_is_found_through_every_step(filled: Filled, tmp_path: Path) -> None:
+    """From the image's documents to its layers, and to the actions that made them or are about them."""
+    store = filled.store
+    sdist, wheel, other = (store.put(name * 1000) for name in (b"an sdist", b"built", b"another sdist"))
+    segment = store.put(b"a segment")
+    layer = layer_of(store, [Entry(path="site/package", content=b"x")])
+    plan = store.put(canonical_json({"packages": [{"sha256": sdist.hex}]}))
+    base = filled.base
+    annotations = {"plan": str(plan), BASE_DIGEST: str(base)}
+    image = Manifest.make(store.image(base).manifest.config, (layer.descriptor,), annotations)
+    store.put(image.raw)
+    actions: dict[Digest, dict[str, Any]] = {
+        action_key("image", 1, str(plan)): {"manifest": str(image.digest)},
+        action_key("wheel", 1, {"sdist": sdist.hex}): {"wheel": wheel.hex},
+        action_key("wheel", 2, {"wheel": wheel.hex}): {"segment": str(segment)},
+        action_key("layer", 1, {"segments": [str(segment)]}): {"layer": layer.to_json()},
+        action_key("known", 2, {"file": wheel.hex}): {"text": "about the wheel"},
+        action_key("known", 3, {"hashes": [sdist.hex, "f" * 64]}): {"sha256": sdist.hex},
+    }
+    for key, value in actions.items():
+        store.remember(key, value)
+    of_another = action_key("wheel", 1, {"sdist": other.hex})
+    store.remember(of_another, {"wheel": store.put(b"other built").hex})
+    choice = choose(store, KINDS, None, with_results=True, images=[image.digest])
+    base_blobs = {item.digest.hex for item in store.image(base).manifest.layers}
+    needed = {plan, sdist, wheel, segment, layer.descriptor.digest, image.digest, base}
+    taken = {part.name for part in choice.parts if part.is_action}
+    assert taken >= {key.hex for key in actions}
+    assert not {of_another.hex, action_key("image", 1, "plan").hex} & taken
+    found = {part.name for part in choice.parts if not part.is_action}
+    assert found >= {item.hex for item in needed} | base_blobs
+    assert not {other.hex, filled.image.hex, filled.segment.compressed.hex} & found
 
 
 def test_an_import_has_all_that_was_exported(filled: Filled, file: Path, other: Store, tmp_path: Path) -> None:

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from airbyte_ci.documents import load_json
 from airbyte_ci.errors import ImageError, UsageError
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.exchange import archive
+from airbyte_ci.oci.exchange import archive, mentions, needed
+from airbyte_ci.oci.exchange.needed import ActionLinks
 from airbyte_ci.oci.image import BASE_DIGEST, MANIFEST_LIMIT, Index, Manifest, parse_manifest
 from airbyte_ci.oci.store.store import Store
 from airbyte_ci.oci.tar import BLOCK
 
-_HEX = re.compile(rb"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 # The uncompressed form of a segment, which its compressed form replaces (`oci.layer.Segment`).
 _RAW = re.compile(rb'"raw":"sha256:([0-9a-f]{64})"')
 # What a blob adds to a manifest, and an archive's own documents, in bytes.
@@ -70,12 +70,18 @@ class PartChoice:
 
 
 def choose(
-    store: Store, kinds: ResultKinds, limit: int | None, *, with_results: bool, since: float = 0.0
+    store: Store,
+    kinds: ResultKinds,
+    limit: int | None,
+    *,
+    with_results: bool,
+    since: float = 0.0,
+    images: Collection[Digest] | None = None,
 ) -> PartChoice:
     """Returns the most valuable parts of a store that fit into an archive of `limit` bytes; does not mark their use.
 
-    Parts that were not used since this time (in seconds since 1970), or are not wanted, are in neither group.
-    Raises UsageError for a limit below that of an empty archive.
+    With `images`, only what builds of these images need. Parts that were not used since this time (in seconds since
+    1970), or are not wanted, are in neither group. Raises UsageError for a limit below that of an empty archive.
     """
     if limit is not None and limit < _FRAME:
         raise UsageError(
@@ -84,7 +90,7 @@ def choose(
     taken: list[Part] = []
     left: list[Part] = []
     room = None if limit is None else limit - _FRAME
-    for part in sorted(_parts(store, kinds), key=lambda item: (item.rank, -item.used, item.name)):
+    for part in sorted(_parts(store, kinds, images), key=lambda item: (item.rank, -item.used, item.name)):
         if part.used < since or not (with_results or part.is_download):
             continue
         need = part.size if part.is_action else part.size + -part.size % BLOCK + BLOCK + _DESCRIPTOR
@@ -96,25 +102,49 @@ def choose(
     return PartChoice(tuple(taken), tuple(left))
 
 
-def _parts(store: Store, kinds: ResultKinds) -> Iterator[Part]:
-    sizes = {item.name: item.stat() for item in os.scandir(store.root / "blobs" / "sha256")}
-    made: set[str] = set()
-    named: set[str] = set()
-    raw: set[str] = set()
+@dataclass(frozen=True, slots=True)
+class _Action:
+    """A stored action as a part, and the digests in it. `raw` are uncompressed forms, which do not travel."""
+
+    part: Part
+    links: ActionLinks
+    raw: frozenset[str]
+
+
+def _actions(store: Store, kinds: ResultKinds) -> Iterator[_Action]:
     for path in (store.root / "actions").glob("*/*"):
         with contextlib.suppress(FileNotFoundError):
             used = path.stat().st_mtime
             origin, value = store.recorded(path) or (b"", b"")
             kind = load_json(origin).get("action") if origin else None
             if kind in kinds:
-                (made if kind in kinds.making else named).update(_mentions(value))
-                named.update(_mentions(origin))
-                raw.update(item.decode() for item in _RAW.findall(value))
-                yield Part(rank=_RECORD, name=path.name, size=len(record_line(origin, value)), used=used)
+                inputs, result = (frozenset(mentions.find(text)) for text in (origin, value))
+                yield _Action(
+                    Part(rank=_RECORD, name=path.name, size=len(record_line(origin, value)), used=used),
+                    ActionLinks(path.name, inputs, result, makes=kind in kinds.making),
+                    frozenset(item.decode() for item in _RAW.findall(value)),
+                )
+
+
+def _parts(store: Store, kinds: ResultKinds, images: Collection[Digest] | None) -> Iterator[Part]:
+    sizes = {item.name: item.stat() for item in os.scandir(store.root / "blobs" / "sha256")}
+    actions = list(_actions(store, kinds))
+    if images is not None:
+        taken, wanted = needed.find(store, images, [item.links for item in actions])
+        actions = [item for item in actions if item.part.name in taken]
+        sizes = {name: found for name, found in sizes.items() if name in wanted}
+    made: set[str] = set()
+    named: set[str] = set()
+    raw: set[str] = set()
+    for action in actions:
+        (made if action.links.makes else named).update(action.links.result)
+        named.update(action.links.inputs)
+        raw.update(action.raw)
+        yield action.part
     bases: set[str] = set()
     for name in made & sizes.keys():
-        images, below = _reachable(store, name)
-        made.update(images)
+        reachable, below = _reachable(store, name)
+        made.update(reachable)
         bases.update(below)
     for name in ((made | named) - raw | bases) & sizes.keys():
         if name in bases:
@@ -124,10 +154,6 @@ def _parts(store: Store, kinds: ResultKinds) -> Iterator[Part]:
         else:
             rank = _DOCUMENT if sizes[name].st_size <= _SMALL else _RESULT
         yield Part(rank=rank, name=name, size=sizes[name].st_size, used=sizes[name].st_mtime)
-
-
-def _mentions(text: bytes) -> Iterator[str]:
-    return (item.decode() for item in _HEX.findall(text))
 
 
 def record_line(origin: bytes, value: bytes) -> bytes:

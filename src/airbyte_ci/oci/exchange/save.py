@@ -1,5 +1,6 @@
 """Exports a part of a store to a file, while builds use the store."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -36,15 +37,16 @@ def export(
     limit: int | None,
     with_results: bool = True,
     since: float = 0.0,
+    images: Collection[Digest] | None = None,
 ) -> Exported:
     """Writes the most valuable parts of a store to a file of at most `limit` bytes, completely or not at all.
 
-    Leaves out parts that were not used since this time. A collection waits until the file is written. Raises
-    StoreError, DigestMismatch.
+    With `images`, writes only what builds of these images need. Leaves out parts that were not used since this time.
+    A collection waits until the file is written. Raises StoreError, DigestMismatch.
     """
     try:
         with disk.lock(store.root / "gc.lock", shared=True):
-            choice = choose(store, kinds, limit, with_results=with_results, since=since)
+            choice = choose(store, kinds, limit, with_results=with_results, since=since, images=images)
             with store.scratch() as folder, disk.replace_file(path) as file:
                 records = _write_records(store, choice.named(lambda part: part.is_action), folder / "records")
                 downloads = choice.named(lambda part: part.is_download)
