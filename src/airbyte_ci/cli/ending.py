@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from airbyte_ci import interruption
+from airbyte_ci.oci.store import turns
+from airbyte_ci.oci.store.turns import Role
 
 if TYPE_CHECKING:  # slow to import, and an unchanged build opens no pool
     from concurrent.futures import Executor
@@ -27,11 +29,18 @@ _MALLOC = {-8: 2, -3: 1 << 20, -1: 2 << 20}
 
 
 @contextlib.contextmanager
-def pool(width: int) -> "Iterator[Executor]":
-    """Opens a thread pool. If the block of the main thread fails or is interrupted, all work is stopped."""
+def pool(width: int, role: Role = Role.SUBJECT) -> "Iterator[Executor]":
+    """Opens a thread pool. If the block of the main thread fails or is interrupted, all work is stopped.
+
+    The `role` says which actions of others its threads may wait for.
+    """
     from concurrent.futures import ThreadPoolExecutor
 
-    made = ThreadPoolExecutor(width, initializer=_share_arenas)
+    def begin() -> None:
+        turns.as_worker(role)()
+        _share_arenas()
+
+    made = ThreadPoolExecutor(width, initializer=begin)
     try:
         yield made
     except BaseException:
@@ -44,7 +53,10 @@ def pool(width: int) -> "Iterator[Executor]":
 
 @contextlib.contextmanager
 def deferred_pool(width: int) -> "Iterator[Callable[[], Executor]]":
-    """Yields a function that opens a thread pool at its first call, and returns the same pool later."""
+    """Yields a function that opens a thread pool at its first call, and returns the same pool later.
+
+    Its threads do parts of the work on connectors (Role.TASK).
+    """
     lock = threading.Lock()
     opened: list[Executor] = []
     with contextlib.ExitStack() as stack:
@@ -52,7 +64,7 @@ def deferred_pool(width: int) -> "Iterator[Callable[[], Executor]]":
         def open_pool() -> "Executor":
             with lock:
                 if not opened:
-                    opened.append(stack.enter_context(pool(width)))
+                    opened.append(stack.enter_context(pool(width, Role.TASK)))
             return opened[0]
 
         yield open_pool

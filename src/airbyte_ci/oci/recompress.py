@@ -13,6 +13,7 @@ from typing import Any
 from airbyte_ci.oci import compress
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import LAYER_GZIP, LAYER_ZSTD, Descriptor, Image, Manifest
+from airbyte_ci.oci.store import turns
 from airbyte_ci.oci.store.store import BlobWriter, Store, VerifyingReader
 
 FORMAT_VERSION = 1
@@ -23,7 +24,7 @@ LEVEL = 3
 def zstd(store: Store, image: Image, base_layers: int) -> Image:
     """Returns the image with the layers above its base as zstd; all of them must be in the store."""
     layers = image.manifest.layers
-    with ThreadPoolExecutor(compress.WORKERS) as pool:
+    with ThreadPoolExecutor(compress.WORKERS, initializer=turns.as_worker(turns.Role.TASK)) as pool:
         ours = tuple(pool.map(lambda layer: zstd_layer(store, layer), layers[base_layers:]))
     manifest = Manifest.make(image.manifest.config, (*layers[:base_layers], *ours), image.manifest.annotations)
     return store.put_image(manifest, image.config)

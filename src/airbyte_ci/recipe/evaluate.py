@@ -376,13 +376,14 @@ class Evaluator:
     def _exec(self, state: State, operation: Exec, key: Digest, name: Digest) -> State:
         action = action_key("exec", FORMAT_VERSION, {"operations": f"{key}{user_namespace.name()}"})
         raw = f"exec-{action.hex[:32]}"
-        known = self._store.recall(action)
-        if known is None or not self._has_layer(known):
-            known = self._as_given(operation, name)
+        known = self._ran(action) or self._as_given(operation, name)
         if known is None:
-            place = self._store.root / "snapshots" / raw
-            known = self._workplace.run(state, self.tree(state), operation, place).known
-            self._store.remember(action, known)
+            with self._store.turns.take(action):
+                known = self._ran(action)
+                if known is None:
+                    place = self._store.root / "snapshots" / raw
+                    known = self._workplace.run(state, self.tree(state), operation, place).known
+                    self._store.remember(action, known)
         self._made[raw] = (state, operation, action)
         output = Output(known["stdout"], known["stderr"], known["exit_code"], known["cut"])
         shown = " ".join(operation.arguments)
@@ -391,6 +392,11 @@ class Evaluator:
         if len(output.stdout) + len(output.stderr) > _KEPT_IN_MIND:
             output = replace(output, stdout="", stderr="", remembered=action)
         return replace(after, output=output)
+
+    def _ran(self, action: Digest) -> dict[str, Any] | None:
+        """Returns the result of a command that ran before, if the store has its layer."""
+        known = self._store.recall(action)
+        return known if known is not None and self._has_layer(known) else None
 
     def _as_given(self, operation: Exec, name: Digest) -> dict[str, Any] | None:
         """Returns the command's result from the plan, if it is here; only its own run knows the printed output."""

@@ -36,6 +36,7 @@ from airbyte_ci.oci.image import (
     parse_manifest,
 )
 from airbyte_ci.oci.store import ownership, sessions
+from airbyte_ci.oci.store.turns import Turns
 from airbyte_ci.records import dataclass
 
 REF_NAME = "org.opencontainers.image.ref.name"
@@ -101,10 +102,14 @@ class VerifyingReader:
 
 
 class Store:
-    """A content-addressed folder. Opening one touches a few files, independent of the number of blobs."""
+    """A content-addressed folder. Opening one touches a few files, independent of the number of blobs.
+
+    `turns` are the actions that threads of this process do with it now.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.turns = Turns()
         self._blobs = root / "blobs" / "sha256"
         self._ingest = root / "ingest"
         self._seen: dict[Digest, _State | None] = {}
@@ -347,14 +352,21 @@ class Store:
         """Returns the stored result of an action; the first time, stores the result of `make` and returns it.
 
         `kind`, `version` and `inputs` are those of `action_key`. A result that is not whole, because a blob that it
-        names is missing, is made again.
+        names is missing, is made again. Of several threads that need it, one makes it; if that fails, the next one.
         """
         key = action_key(kind, version, inputs)
-        known = self.recall(key)
-        if known is None or not is_whole(known):
-            known = make()
-            self.remember(key, known)
-        return known
+
+        def find() -> dict[str, Any] | None:
+            known = self.recall(key)
+            return known if known is not None and is_whole(known) else None
+
+        if (found := find()) is not None:
+            return found
+        with self.turns.take(key):
+            if (found := find()) is None:
+                found = make()
+                self.remember(key, found)
+        return found
 
     def _replace(self, path: Path, data: bytes, *, durable: bool = True) -> None:
         """Writes a small file atomically; a `durable` one survives a power cut."""

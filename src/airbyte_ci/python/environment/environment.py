@@ -327,27 +327,31 @@ def _convert(choice: Choice, file: LockedFile, workshop: Workshop, excluded: fro
         "excluded": sorted(excluded),
         "compressor": compress.identity(),
     }
-    key = action_key("wheel", wheel.FORMAT_VERSION, inputs)
-    known = workshop.store.recall(key)
-    if known is not None and (segment := Segment.from_json(known["segment"])).in_store(workshop.store):
-        return Package(
-            name=choice.name, version=version, wheel=file, segments=(segment,), paths=tuple(known["paths"]), fresh=False
-        )
-    workshop.progress(f"unpacking {file.name}")
-    with workshop.store.scratch() as scratch:
-        installed = wheel.read(workshop.store.verified(Digest(file.sha256)), file.name, interpreter, scratch)
-        entries = [entry for entry in installed.entries if entry.path not in excluded]
-        segment = make_segment(workshop.store, entries)
-    paths = sorted(entry.path for entry in entries)
-    workshop.store.remember(key, {"segment": segment.to_json(), "paths": paths})
+    store = workshop.store
+    # The defects of the wheel, if it is unpacked now.
+    unpacked: list[tuple[str, ...]] = []
+
+    def make() -> dict[str, Any]:
+        workshop.progress(f"unpacking {file.name}")
+        with store.scratch() as scratch:
+            installed = wheel.read(store.verified(Digest(file.sha256)), file.name, interpreter, scratch)
+            entries = [entry for entry in installed.entries if entry.path not in excluded]
+            segment = make_segment(store, entries)
+        unpacked.append(installed.defects)
+        return {"segment": segment.to_json(), "paths": sorted(entry.path for entry in entries)}
+
+    def is_whole(known: dict[str, Any]) -> bool:
+        return Segment.from_json(known["segment"]).in_store(store)
+
+    known = store.reuse("wheel", wheel.FORMAT_VERSION, inputs=inputs, make=make, is_whole=is_whole)
     return Package(
         name=choice.name,
         version=version,
         wheel=file,
-        segments=(segment,),
-        paths=tuple(paths),
-        fresh=True,
-        defects=installed.defects,
+        segments=(Segment.from_json(known["segment"]),),
+        paths=tuple(known["paths"]),
+        fresh=bool(unpacked),
+        defects=unpacked[0] if unpacked else (),
     )
 
 

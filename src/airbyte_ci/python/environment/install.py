@@ -188,11 +188,14 @@ class _Site:
 
     def make(self) -> Installed:
         """Returns the environment as layers that other connectors share."""
-        prepared = self._prepare()
-        key = self._key(prepared.natives)
-        installed = layers.install(self.store, prepared, self.installer.base.python.interpreter, key)
-        self.store.remember(_place(key), installed.to_json())
-        return installed
+        with self.store.turns.take(_place(self._key(""))):
+            if known := self.recall():
+                return known
+            prepared = self._prepare()
+            key = self._key(prepared.natives)
+            installed = layers.install(self.store, prepared, self.installer.base.python.interpreter, key)
+            self.store.remember(_place(key), installed.to_json())
+            return installed
 
     def make_one(self) -> Installed:
         """Returns the environment as one layer."""

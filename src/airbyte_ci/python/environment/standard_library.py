@@ -5,7 +5,6 @@ connector would compile it again.
 """
 
 import functools
-import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -33,19 +32,13 @@ _LEFT_OUT = frozenset(
 # Files are compiled by this many processes.
 _PARTS = 4
 _LIMIT = 64 << 20
-# The first of several connectors that are built at once compiles for all.
-_TURN = threading.Lock()
 # PEP 552: bytecode that is valid only for the source with the hash that it names. A hook may change a source.
 _CHECKED = (0b11).to_bytes(4, "little")
 
 
 def compile_library(store: Store, base: Base) -> Layer | None:
     """Returns the bytecode that the base's standard library lacks; None if it lacks none. Raises SandboxError."""
-    with _TURN:
-        return _reuse(store, base.runs)
-
-
-def _reuse(store: Store, base: Base) -> Layer | None:
+    base = base.runs
     interpreter = base.python.interpreter
     evaluator = Evaluator(store, base.image, bring=base.bring)
 

@@ -101,22 +101,30 @@ class PackageIndex:
     def fetch(self, store: Store, project: str, file: LockedFile, origin: FromIndex = THE_INDEX) -> Digest:
         """Returns the file's bytes, in the store under its hash; raises PackageError if no index has that file."""
         digest = Digest(file.sha256)
-        if store.has(digest) or self._copied(store, project, file, origin):
-            return digest
-        if not self._fetch_directly(store, file, origin):
-            source, url, size = self._locate(project, file, origin)
-            self._online(file.name).download(
-                store, file.name, source=source, url=url, size=size, expected=digest, moved=self.moved
-            )
+        if not store.has(digest):
+            with store.turns.take(digest):
+                self._bring(store, project, file, origin)
         return digest
+
+    def _bring(self, store: Store, project: str, file: LockedFile, origin: FromIndex) -> None:
+        digest = Digest(file.sha256)
+        if store.has(digest) or self._copied(store, project, file, origin) or self._fetch_directly(store, file, origin):
+            return
+        source, url, size = self._locate(project, file, origin)
+        self._online(file.name).download(
+            store, file.name, source=source, url=url, size=size, expected=digest, moved=self.moved
+        )
 
     def fetch_url(self, store: Store, file: LockedFile, url: str, source: Source | None = None) -> Digest:
         """Returns the same for a file with a known location (`name @ https://…`)."""
         digest = Digest(file.sha256)
         if not store.has(digest):
-            self._online(file.name).download(
-                store, file.name, source=source or Source(url), url=url, size=None, expected=digest, moved=self.moved
-            )
+            with store.turns.take(digest):
+                if not store.has(digest):
+                    place = source or Source(url)
+                    self._online(file.name).download(
+                        store, file.name, source=place, url=url, size=None, expected=digest, moved=self.moved
+                    )
         return digest
 
     def take(self, store: Store, url: str) -> LockedFile:

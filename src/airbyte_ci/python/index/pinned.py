@@ -171,10 +171,29 @@ def _file(
         "wheel": places.document.wants_wheel(entry.name),
     }
     key = action_key("requirement", FORMAT_VERSION, inputs)
-    known = store.recall(key)
-    # An index of the file may need the file's login: it is queried again for files that must be fetched.
-    if known and (not known["index"] or store.has(Digest(known["sha256"]))):
-        return LockedFile(known["name"], known["sha256"]), FromIndex(known["index"])
+
+    def find_known() -> tuple[LockedFile, FromIndex] | None:
+        known = store.recall(key)
+        # An index of the file may need the file's login: it is queried again for files that must be fetched.
+        if known and (not known["index"] or store.has(Digest(known["sha256"]))):
+            return LockedFile(known["name"], known["sha256"]), FromIndex(known["index"])
+        return None
+
+    if found := find_known():
+        return found
+    with store.turns.take(key):
+        if found := find_known():
+            return found
+        file, origin = _search(places, interpreter, entry, order)
+        if isinstance(origin, FromIndex):  # a folder may have another location for another connector
+            store.remember(key, {"name": file.name, "sha256": file.sha256, "index": origin.url})
+    return file, origin
+
+
+def _search(
+    places: _Places, interpreter: Interpreter, entry: RequirementEntry, order: wheel.TagOrder
+) -> tuple[LockedFile, FromIndex | FromArchive]:
+    """Returns the best of the files that have a locked hash, and its location; raises PackageError."""
     found = places.of(entry)
     # Without a wheel, the sdist is used, but only the one whose hash is in the file.
     file = wheel.choose(found, order)
@@ -194,10 +213,7 @@ def _file(
         raise PackageError(
             f"{doing}: no index has a file with a required hash ({places.looked()})", error_id="package-not-found"
         )
-    origin = found[file]
-    if isinstance(origin, FromIndex):  # a folder may have another location for another connector
-        store.remember(key, {"name": file.name, "sha256": file.sha256, "index": origin.url})
-    return file, origin
+    return file, found[file]
 
 
 def _sdist(entry: RequirementEntry, found: Collection[LockedFile]) -> LockedFile | None:

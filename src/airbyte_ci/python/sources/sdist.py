@@ -87,12 +87,15 @@ def to_wheel(builder: Builder, sdist: LockedFile, progress: Callable[[str], None
     """
     if found := known(builder, sdist, version):
         return found
-    progress(f"building {_shown(sdist)}")
-    built = _build(builder, sdist, version)
     pure, native = _keys(builder, sdist, version)
-    key = pure if built.name.endswith("-none-any.whl") else native
-    builder.store.remember(key, {"name": built.name, "sha256": built.sha256})
-    return built
+    with builder.store.turns.take(pure):
+        if found := known(builder, sdist, version):
+            return found
+        progress(f"building {_shown(sdist)}")
+        built = _build(builder, sdist, version)
+        key = pure if built.name.endswith("-none-any.whl") else native
+        builder.store.remember(key, {"name": built.name, "sha256": built.sha256})
+        return built
 
 
 def known(builder: Builder, sdist: LockedFile, version: str = "") -> LockedFile | None:

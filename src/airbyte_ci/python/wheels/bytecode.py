@@ -66,15 +66,20 @@ def compile_all(
 ) -> Mapping[Digest, Bytecode]:
     """Returns bytecode for each segment, by the segment's raw digest; compiles only segments that are not cached."""
     keys = {segment.raw: _key(segment, interpreter) for segment in segments}
-    known = {raw: _recall(store, key) for raw, key in keys.items()}
-    missing = [raw for raw, found in known.items() if found is None]
-    if missing:
-        _compile(store, root(), interpreter, {raw: keys[raw] for raw in missing}, executor)
-    result = {}
-    for raw, key in keys.items():
-        found = known[raw] or _recall(store, key)
-        assert found is not None
-        result[raw] = found
+    result: dict[Digest, Bytecode] = {}
+
+    def find_missing() -> dict[Digest, Digest]:
+        """Returns the segments without bytecode by their keys."""
+        known = {raw: _recall(store, key) for raw, key in keys.items() if raw not in result}
+        result.update({raw: found for raw, found in known.items() if found})
+        return {keys[raw]: raw for raw, found in known.items() if not found}
+
+    while missing := find_missing():
+        # Other connectors may be compiling some of them.
+        with store.turns.take(*missing) as mine:
+            missing = find_missing()
+            if wanted := {missing[key]: key for key in mine if key in missing}:
+                result |= _compile(store, root(), interpreter, wanted, executor)
     return result
 
 
@@ -99,7 +104,7 @@ def _recall(store: Store, key: Digest) -> Bytecode | None:
 
 def _compile(
     store: Store, root: Tree, interpreter: Interpreter, keys: Mapping[Digest, Digest], executor: Executor
-) -> None:
+) -> dict[Digest, Bytecode]:
     roots = (interpreter.purelib, interpreter.platlib)
 
     def ask(folder: Path) -> None:
@@ -107,7 +112,8 @@ def _compile(
             write_question(store.verified(raw), folder / raw.hex, roots)
 
     with compiled(store, root, interpreter, ask) as answers:
-        list(executor.map(lambda item: _remember(store, item[1], answers, item[0]), keys.items()))
+        made = executor.map(lambda item: _remember(store, item[1], answers, item[0]), keys.items())
+        return dict(zip(keys, made, strict=True))
 
 
 @contextlib.contextmanager
@@ -179,7 +185,7 @@ def read_answers(answers: Path, names: Iterable[str], limit: int) -> Iterator[tu
         raise _invalid(error) from error
 
 
-def _remember(store: Store, key: Digest, answers: Path, raw: Digest) -> None:
+def _remember(store: Store, key: Digest, answers: Path, raw: Digest) -> Bytecode:
     # Compiled code is about 1.5 times as large as its source.
     limit = 64 * store.size(raw) + (1 << 20)
     try:
@@ -191,7 +197,9 @@ def _remember(store: Store, key: Digest, answers: Path, raw: Digest) -> None:
             segment = make_segment(store, entries)
     except (OSError, OutputRefused, struct.error) as error:
         raise _invalid(error) from error
-    store.remember(key, {"segment": segment.to_json(), "paths": [entry.path for entry in entries]})
+    made = Bytecode(segment, tuple(entry.path for entry in entries))
+    store.remember(key, {"segment": segment.to_json(), "paths": list(made.paths)})
+    return made
 
 
 def _invalid(error: Exception) -> SandboxError:
