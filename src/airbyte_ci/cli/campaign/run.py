@@ -21,8 +21,9 @@ from airbyte_ci.campaigns.waves.state import ConnectorState
 from airbyte_ci.cli import console, workbench
 from airbyte_ci.cli.campaign import dashboard
 from airbyte_ci.cli.campaign.opened import OpenCampaign, open_campaign, refuse_offline
-from airbyte_ci.cli.campaign.planned import Planner, Trials, open_planner
+from airbyte_ci.cli.campaign.planned import Planner, open_planner
 from airbyte_ci.cli.campaign.revert import open_reverts
+from airbyte_ci.cli.campaign.trials import Trials
 from airbyte_ci.cli.options import json_option
 from airbyte_ci.cli.progress import Progress
 from airbyte_ci.cli.settings import Settings
