@@ -1,14 +1,17 @@
 """Moving from one base image to another: which one, the version, the row, and nothing else."""
 
+import tomllib
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import yaml
 
 from airbyte_ci.base_images.catalog import catalog
 from airbyte_ci.base_images.catalog.catalog import Catalog
+from airbyte_ci.campaigns.bases import lock_fit
 from airbyte_ci.campaigns.changes.change import Change, NotApplicable
 from airbyte_ci.campaigns.changes.task import RequestedEntry
 from airbyte_ci.campaigns.migrations.migration import plan_change
@@ -111,6 +114,31 @@ def test_three_lines_change(fleet: Path) -> None:
     assert (plan.before, plan.after) == ("1.4.2", "1.4.3")
     assert plan.changelog is not None
     assert plan.changelog.row.subject == "Go back to base image airbyte/python-connector-base:1.1.0"
+
+
+def test_no_text_is_parsed_twice(fleet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plan parses each YAML and TOML text of a connector once, and a package that connectors lock alike once."""
+    on(fleet, address("1.1.0"))
+    lock_fit._without_wheel.cache_clear()
+    parsed: list[str] = []
+
+    def count(module: ModuleType, name: str) -> None:
+        real = getattr(module, name)
+
+        def parse(text: str, **options: object) -> object:
+            parsed.append(text)
+            return real(text, **options)
+
+        monkeypatch.setattr(module, name, parse)
+
+    count(tomllib, "loads")
+    count(yaml, "parse")
+    planned(fleet, "2")
+    assert len(parsed) == len(set(parsed)) > 100
+    packages = sum("[[package]]" in text for text in parsed)
+    parsed.clear()
+    planned(fleet, "2")
+    assert len(parsed) < 10 < packages
 
 
 def test_what_changes_with_the_base_is_told(fleet: Path) -> None:

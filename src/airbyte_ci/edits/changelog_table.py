@@ -157,7 +157,9 @@ def _is_named(title: str, section: str | None) -> bool:
 
 def _is_header(text: str) -> bool:
     line = markdown_table.parse(text)
-    return line is not None and any(
+    if line is None or _plain(line.cells[0]) not in _VERSION_COLUMN:  # most rows
+        return False
+    return any(
         len(line.cells) >= len(columns)
         and all(_plain(cell) in names for cell, names in zip(line.cells, columns, strict=False))
         for columns in _COLUMNS

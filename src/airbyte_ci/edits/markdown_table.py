@@ -37,6 +37,8 @@ class TableLine:
 
 def parse(text: str) -> TableLine | None:
     """Parses a line of a table; None if it has no pipe between or around cells."""
+    if "|" not in text:  # most lines of a page
+        return None
     body = text.strip()
     cells = _split(body)
     opened = len(cells) > 1 and cells[0] == ""
@@ -80,7 +82,7 @@ def agreed(lines: Sequence[TableLine]) -> int:
 
 def width(text: str) -> int:
     """Returns how many columns of a terminal the text needs."""
-    return sum(_char_width(char) for char in text)
+    return len(text) if text.isascii() else sum(_char_width(char) for char in text)
 
 
 def escaped(text: str) -> str:

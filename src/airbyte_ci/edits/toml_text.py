@@ -3,7 +3,8 @@
 `toml_places` finds the place; tomllib proves that only that string changed.
 """
 
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from airbyte_ci import toml_places
@@ -68,17 +69,18 @@ def _spellings(value: str, quote: str) -> Iterator[str]:
 
 def _is_proven(old: str, new: str, path: Sequence[str], value: str) -> bool:
     try:
-        expected, result = _loaded(old), _loaded(new)
+        return _loaded(new) == _replaced(_loaded(old), path, value)
     except EditRefused:
         return False
-    table = expected
-    for key in path[:-1]:
-        table = table[key]
-    table[path[-1]] = value
-    return expected == result
 
 
-def _loaded(text: str) -> dict[str, Any]:
+def _replaced(table: Mapping[str, Any], path: Sequence[str], value: str) -> dict[str, Any]:
+    key, *rest = path
+    return {**table, key: _replaced(table[key], rest, value) if rest else value}
+
+
+@functools.lru_cache(maxsize=4)  # an edit reads several keys of its text, and proves its result
+def _loaded(text: str) -> Mapping[str, Any]:
     try:
         # Floats stay text, marked as non-strings: nan would not equal itself.
         return load_toml(text, parse_float=lambda number: ("float", number))

@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import yaml
@@ -27,8 +26,7 @@ class Event(NamedTuple):
         return bool(self.style) or plain_is_string(value)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Node:
+class Node(NamedTuple):
     """A value: `start` and `end` are offsets in the text, `first` and `last` the numbers of its events."""
 
     kind: Literal["scalar", "mapping", "sequence", "alias"]
@@ -49,11 +47,16 @@ class Node:
         return self.event.anchor is not None or self.event.tag is not None
 
 
-class Document(NamedTuple):
-    """One YAML document: all events of the text in order, and the root node."""
+class Document:
+    """One YAML document: all events of the text in order, and the root node, which is made when it is asked for."""
 
-    events: tuple[Event, ...]
-    root: Node
+    def __init__(self, text: str, raw: list[yaml.Event]) -> None:
+        self._text, self._raw = text, raw
+        self.events = tuple(_event(event) for event in raw)
+
+    @functools.cached_property
+    def root(self) -> Node:
+        return _root(self._text, self._raw, self.events)
 
 
 @functools.lru_cache(maxsize=4)  # an edit parses its text to find the place, and its result to prove it and to continue
@@ -67,7 +70,7 @@ def read(text: str) -> Document:
     documents = sum(isinstance(event, yaml.DocumentStartEvent) for event in raw)
     if documents != 1:
         raise EditRefused(f"the text holds {documents or 'no'} YAML documents; only one can be edited")
-    return Document(tuple(_event(event) for event in raw), _root(text, raw))
+    return Document(text, raw)
 
 
 def plain_is_string(value: str) -> bool:
@@ -86,6 +89,8 @@ def _is_yaml_1_2_number(value: str) -> bool:
 
 
 def _event(event: yaml.Event) -> Event:
+    if type(event) is yaml.ScalarEvent:  # most of them
+        return Event("Scalar", event.value, event.style or "", event.anchor, event.tag)
     kind = type(event).__name__.removesuffix("Event")
     value, style = getattr(event, "value", None) or "", getattr(event, "style", None) or ""
     if getattr(event, "flow_style", False):
@@ -96,28 +101,27 @@ def _event(event: yaml.Event) -> Event:
 class _Open:
     """A collection that has not ended yet."""
 
-    def __init__(self, number: int, event: yaml.Event) -> None:
+    def __init__(self, number: int, start: int) -> None:
         self.number = number
-        self.event = event
+        self.start = start
         self.children: list[Node] = []
 
 
-def _root(text: str, raw: list[yaml.Event]) -> Node:
+def _root(text: str, raw: list[yaml.Event], events: tuple[Event, ...]) -> Node:
     # With a stack instead of recursion, because the text may be arbitrarily deep.
-    stack = [_Open(-1, raw[0])]
+    stack = [_Open(-1, 0)]
     for number, event in enumerate(raw):
         if isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
-            stack.append(_Open(number, event))
+            stack.append(_Open(number, _index(event.start_mark)))
         elif isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
             opened = stack.pop()
-            stack[-1].children.append(_collection(opened, number, event))
+            stack[-1].children.append(_collection(opened, events[opened.number], number, event))
         elif isinstance(event, yaml.ScalarEvent | yaml.AliasEvent):
-            stack[-1].children.append(_leaf(text, number, event))
+            stack[-1].children.append(_leaf(text, number, event, events[number]))
     return stack[0].children[0]
 
 
-def _collection(opened: _Open, number: int, event: yaml.Event) -> Node:
-    first = _event(opened.event)
+def _collection(opened: _Open, first: Event, number: int, event: yaml.Event) -> Node:
     mapping = first.kind == "MappingStart"
     flow = first.style == "{"
     children = iter(opened.children)
@@ -125,7 +129,7 @@ def _collection(opened: _Open, number: int, event: yaml.Event) -> Node:
         kind="mapping" if mapping else "sequence",
         event=first,
         flow=flow,
-        start=_index(opened.event.start_mark),
+        start=opened.start,
         # A block collection's end mark is where the next token starts, after blank lines and comments.
         end=_index(event.end_mark) if flow else max(child.end for child in opened.children),
         first=opened.number,
@@ -139,8 +143,7 @@ def _pairs(children: Iterator[Node]) -> Iterator[tuple[Node, Node]]:
     return zip(children, children, strict=True)
 
 
-def _leaf(text: str, number: int, event: yaml.Event) -> Node:
-    what = _event(event)
+def _leaf(text: str, number: int, event: yaml.Event, what: Event) -> Node:
     start, end = _index(event.start_mark), _index(event.end_mark)
     if what.style in ("|", ">") and "+" not in text[start:end].partition("\n")[0].partition("#")[0]:
         # The end mark is after the following blank lines; only with `+` do they belong to the value.

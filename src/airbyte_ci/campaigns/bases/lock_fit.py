@@ -2,7 +2,7 @@
 
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +14,8 @@ from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.documents import DocumentError, load_toml
 
 _SHOWN = 3
-_ENTRY = re.compile(r"^\[\[packages?\]\]", re.MULTILINE)
+# Begins with a line break, which is searched much faster than the beginning of a line.
+_ENTRY = re.compile(rb"\n\[\[packages?\]\]")
 
 
 class LockEntry(NamedTuple):
@@ -31,38 +32,33 @@ def consequences(connector: Connector, before: str, after: str) -> tuple[str, ..
     name = next((lock for lock in locks if lock in connector.names), None)
     if name is None:
         return ()
-    document, packages = _read(connector.folder / name)
+    try:
+        head, entries = _split(connector.folder / name)
+        lost = [package for entry in entries for package in _without_wheel(entry, before, after)]
+    except (OSError, DocumentError):
+        return ()
     advice = f"airbyte-ci connectors --name={connector.name} lock" if name == pylock_names.FILE else "lock again"
-    environments = document.get("environments")
+    environments = head.get("environments")
     if isinstance(environments, list) and environments and not any(_is_for(item, after) for item in environments):
         return (f"{name} was resolved for Python {before}, and not for {after}: {advice}",)
-    compiled: list[str] = []
-    missing: list[str] = []
-    for package, wheels, has_sdist in packages:
-        if any(_fits(wheel, before) for wheel in wheels) and not any(_fits(wheel, after) for wheel in wheels):
-            (compiled if has_sdist else missing).append(package)
+    missing = [package.name for package in lost if not package.has_sdist]
+    compiled = [package.name for package in lost if package.has_sdist]
     notes = [f"{name} has no wheel for Python {after} of {_some(missing)}: {advice}"] if missing else []
     if compiled:
         notes.append(f"{name} has no wheel for Python {after} of {_some(compiled)}, which is compiled: {advice}")
     return tuple(notes)
 
 
-def _read(path: Path) -> tuple[Mapping[str, Any], list[LockEntry]]:
-    """Returns the values before the packages of a lock file, and its packages; nothing for an invalid file.
+def _split(path: Path) -> tuple[Mapping[str, Any], list[bytes]]:
+    """Returns the values before the packages of a lock file, and the text of each package."""
+    raw = b"\n" + path.read_bytes()
+    places = [found.start() for found in _ENTRY.finditer(raw)]
+    entries = [raw[start:end] for start, end in pairwise([*places, len(raw)])]
+    return _loaded(raw[: places[0]] if places else raw), entries
 
-    Connectors lock many packages alike, so each entry is parsed once for all connectors.
-    """
-    try:
-        text = path.read_text("utf-8", errors="replace")
-    except OSError:
-        return {}, []
-    places = [found.start() for found in _ENTRY.finditer(text)]
-    parts = [text[start:end] for start, end in pairwise([*places, len(text)])]
-    try:
-        head = load_toml(text[: places[0]] if places else text)
-        return head, [entry for part in parts for entry in _entries(part)]
-    except DocumentError:
-        return {}, []
+
+def _loaded(raw: bytes) -> dict[str, Any]:
+    return load_toml(raw.decode("utf-8", errors="replace"))
 
 
 def _is_for(environment: object, python: str) -> bool:
@@ -71,12 +67,21 @@ def _is_for(environment: object, python: str) -> bool:
     return not versions or python in versions
 
 
-@functools.lru_cache(maxsize=20_000)
-def _entries(text: str) -> tuple[LockEntry, ...]:
-    """Returns the packages of a part of a lock file, in all three formats; raises DocumentError."""
-    document = load_toml(text)
+@functools.lru_cache(maxsize=20_000)  # connectors lock many packages alike
+def _without_wheel(raw: bytes, before: str, after: str) -> tuple[LockEntry, ...]:
+    """Returns the packages of this part of a lock file that have a wheel for `before`, and none for `after`."""
+    return tuple(
+        package
+        for package in _entries(raw)
+        if any(_fits(wheel, before) for wheel in package.wheels)
+        and not any(_fits(wheel, after) for wheel in package.wheels)
+    )
+
+
+def _entries(raw: bytes) -> Iterator[LockEntry]:
+    """Yields the packages of a part of a lock file, in all three formats; raises DocumentError."""
+    document = _loaded(raw)
     packages = document.get("package") or document.get("packages")
-    found = []
     for package in packages if isinstance(packages, list) else ():
         if not isinstance(package, dict):
             continue
@@ -87,8 +92,7 @@ def _entries(text: str) -> tuple[LockEntry, ...]:
         ]
         has_sdist = bool(package.get("sdist")) or any(name.endswith((".tar.gz", ".zip")) for name in names)
         wheels = tuple(name for name in names if name.endswith(".whl"))
-        found.append(LockEntry(str(package.get("name")), wheels, has_sdist))
-    return tuple(found)
+        yield LockEntry(str(package.get("name")), wheels, has_sdist)
 
 
 @functools.lru_cache(maxsize=100_000)

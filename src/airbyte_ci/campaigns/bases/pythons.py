@@ -2,10 +2,8 @@
 
 import ast
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion
@@ -13,8 +11,8 @@ from packaging.version import InvalidVersion
 from airbyte_ci.base_images.catalog.catalog import Catalog
 from airbyte_ci.campaigns.dockerfile import stages
 from airbyte_ci.connectors.connector import Connector
-from airbyte_ci.documents import DocumentError, load_toml
-from airbyte_ci.errors import LockError
+from airbyte_ci.edits import toml_text
+from airbyte_ci.errors import EditRefused, LockError
 from airbyte_ci.python.packages import constraints
 
 
@@ -57,10 +55,9 @@ def declared(connector: Connector) -> AdmittedPythons:
 
 def _declarations(connector: Connector, bases: Catalog) -> Iterator[tuple[str, str]]:
     if "pyproject.toml" in connector.names:
-        project = _toml(connector.folder / "pyproject.toml", connector.relative)
-        dependencies = _table(project, "tool", "poetry", "dependencies")
-        for value in (_table(project, "project").get("requires-python"), dependencies.get("python")):
-            if isinstance(value, str):
+        text = _project(connector)
+        for key in (("project", "requires-python"), ("tool", "poetry", "dependencies", "python")):
+            if (value := toml_text.get_string(text, key)) is not None:
                 yield value, "pyproject.toml"
     if "setup.py" in connector.names:
         value = _python_requires((connector.folder / "setup.py").read_text("utf-8", errors="replace"))
@@ -73,18 +70,14 @@ def _declarations(connector: Connector, bases: Catalog) -> Iterator[tuple[str, s
             yield f"=={version}.*", "Dockerfile"
 
 
-def _table(document: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
-    for key in keys:
-        inner = document.get(key)
-        document = inner if isinstance(inner, dict) else {}
-    return document
-
-
-def _toml(path: Path, relative: str) -> dict[str, Any]:
+def _project(connector: Connector) -> str:
+    path = connector.folder / "pyproject.toml"
     try:
-        return load_toml(path.read_text("utf-8"))
-    except (DocumentError, UnicodeDecodeError) as error:
-        raise LockError(f"{relative}/{path.name} is not valid TOML: {error}") from error
+        text = path.read_text("utf-8")
+        toml_text.get_string(text, ())
+    except (EditRefused, UnicodeDecodeError) as error:
+        raise LockError(f"{connector.relative}/{path.name} is not valid TOML: {error.__cause__ or error}") from error
+    return text
 
 
 def _python_requires(text: str) -> str | None:

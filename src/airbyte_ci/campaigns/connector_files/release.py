@@ -230,6 +230,8 @@ def inserted(text: str, wanted: changelog.Row, url: str | None, name: str) -> st
 
 def section(text: str, name: str) -> str | None:
     """Returns, of a shared page, the changelog heading that names this connector (`CHANGELOG source-x`)."""
+    if name not in text:
+        return None
     for found in re.finditer(r"^#{1,6}[ \t]++(.*)$", text, re.MULTILINE):
         title = heading_text(found[1].removesuffix("\r"))
         is_changelog = re.search(r"change ?log", title, re.IGNORECASE)
