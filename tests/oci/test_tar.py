@@ -93,6 +93,14 @@ def test_tarfile_reads_back_what_was_written(entries: list[Entry]) -> None:
     assert read_back(archive(*entries)) == tar.sorted_entries(entries)
 
 
+@given(st.lists(an_entry(), max_size=6, unique_by=lambda entry: entry.path))
+def test_files_are_found_as_tarfile_finds_them(entries: list[Entry]) -> None:
+    """The quick reader of own archives yields each regular file, with the place of its content."""
+    data = archive(*entries)
+    found = [(path, data[start : start + size]) for path, start, size in tar.files(io.BytesIO(data))]
+    assert found == [(entry.path, entry.content) for entry in read_back(data) if entry.kind == "file"]
+
+
 @given(st.lists(an_entry(), max_size=6, unique_by=lambda entry: entry.path), st.randoms())
 def test_the_order_in_which_entries_come_does_not_show(entries: list[Entry], chance: random.Random) -> None:
     """Sorted by path bytes, hard links last: one set of entries, one archive."""
@@ -143,6 +151,7 @@ def test_sizes_beyond_eleven_octal_digits_are_in_a_pax_record(size: int) -> None
     assert len(header) == (512 if size < 8 * 2**30 else 3 * 512)
     member = tarfile.TarInfo.frombuf(header[-512:], "utf-8", "strict")
     assert member.size == min(size, 8 * 2**30 - 1)
+    assert list(tar.files(io.BytesIO(header))) == [("large", len(header), size)]
     if size >= 8 * 2**30:
         assert b" size=%d\n" % size in header[512:1024]
 

@@ -1,13 +1,14 @@
 """The only tar writer: entries → deterministic bytes (ustar, pax where necessary; POSIX.1-2017 pax).
 
-Knows nothing of layers, and reads only the content of files. Every choice that shapes bytes is here or in `compress`:
-the caller chooses the order (`sorted_entries`), the time is `MTIME`, names are bytes.
+Knows nothing of layers. Reads the content of files, and the files of archives that it wrote itself. Every choice that
+shapes bytes is here or in `compress`: the caller chooses the order (`sorted_entries`), the time is `MTIME`, names are
+bytes.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import BinaryIO, Literal, Protocol
 
 from airbyte_ci.errors import ImageError
 
@@ -118,6 +119,34 @@ def _copy_exactly(path: Path, size: int, target: Writable) -> None:
             left -= len(chunk)
     if left:
         raise ImageError(f"{path} became shorter while it was read")
+
+
+def files(archive: BinaryIO) -> Iterator[tuple[str, int, int]]:
+    """Yields each regular file of an archive that `write` made: its path, its position in the archive, and its size.
+
+    Several times as fast as `tarfile`, which also reads the archives of others.
+    """
+    records: dict[bytes, bytes] = {}
+    while (block := archive.read(BLOCK)) and block[0]:
+        name, prefix = (part.partition(b"\0")[0] for part in (block[:100], block[345:500]))
+        position = archive.tell()
+        size = int(records[b"size"]) if b"size" in records else int(block[124:135], 8)
+        if block[156:157] == b"x":
+            records = dict(_pax_records(archive.read(size)))
+        else:
+            if block[156:157] == b"0":
+                path = records.get(b"path") or (prefix + b"/" + name if prefix else name)
+                yield path.decode("utf-8", "surrogateescape"), position, size
+            records = {}
+        archive.seek(position + size + -size % BLOCK)
+
+
+def _pax_records(body: bytes) -> Iterator[tuple[bytes, bytes]]:
+    while body:
+        length, _, rest = body.partition(b" ")
+        key, _, value = rest[: int(length) - len(length) - 2].partition(b"=")
+        yield key, value
+        body = body[int(length) :]
 
 
 def header(entry: Entry, size: int) -> bytes:

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import struct
-import tarfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from airbyte_ci.errors import SandboxError
-from airbyte_ci.oci import compress
+from airbyte_ci.oci import compress, tar
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.layer import Segment, make_segment
 from airbyte_ci.oci.store.store import Store, action_key
@@ -23,8 +22,11 @@ from airbyte_ci.sandbox import sandbox
 from airbyte_ci.sandbox.output_files import OutputRefused, open_output
 
 FORMAT_VERSION = 3
-# The files that run in the image, by name. The worker starts the compiler, which needs bytecode_marshal before 3.11.
-_PROGRAMS = ("bytecode_worker.py", "bytecode_compiler.py", "bytecode_marshal.py")
+# The files that run in the image, by name. The compiler needs bytecode_marshal before 3.11.
+_PROGRAMS = ("bytecode_compiler.py", "bytecode_worker.py", "bytecode_marshal.py")
+# No site, no user packages, no own bytecode, UTF-8 in any locale. Marshal's output depends on the hash seed.
+OPTIONS = ("-S", "-s", "-B", "-X", "utf8", "-W", "ignore")
+ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "PYTHONHASHSEED": "0"}
 _PLACE = "/.airbyte-ci"
 _QUESTIONS = sandbox.Purpose(
     "sources to compile",
@@ -120,7 +122,7 @@ def _compile(
 def compiled(store: Store, root: Tree, interpreter: Interpreter, ask: Callable[[Path], None]) -> Iterator[Path]:
     """Compiles files with the image's Python: `ask` writes questions to a folder, and the folder of answers is given.
 
-    Each question is compiled by a new process, and has an answer of the same name: hostile data. Raises SandboxError.
+    Each question is compiled by a process of its own. Its answer, hostile data, has the same name. Raises SandboxError.
     """
     with store.scratch() as folder:
         for part in ("questions", "answers"):
@@ -130,14 +132,12 @@ def compiled(store: Store, root: Tree, interpreter: Interpreter, ask: Callable[[
         command = sandbox.Command(
             arguments=(
                 interpreter.executable,
-                "-I",
-                "-S",
-                "-B",
+                *OPTIONS,
                 *programs[:2],
                 f"{_PLACE}/questions",
                 f"{_PLACE}/answers",
             ),
-            environment={"PATH": "/usr/local/bin:/usr/bin:/bin"},
+            environment=ENVIRONMENT,
             mounts=(
                 sandbox.Mount(source=folder / "questions", target=f"{_PLACE}/questions", purpose=_QUESTIONS),
                 sandbox.Mount(source=folder / "answers", target=f"{_PLACE}/answers", writable=True, purpose=_ANSWERS),
@@ -158,12 +158,11 @@ def compiled(store: Store, root: Tree, interpreter: Interpreter, ask: Callable[[
 def write_question(segment: Path, target: Path, roots: Iterable[str]) -> None:
     """Packs the Python files of a segment below `roots`, sorted."""
     folders = tuple(f"{root.strip('/')}/" for root in roots)
-    with tarfile.open(segment, "r:") as archive, target.open("wb") as file:
-        for member in sorted(archive, key=lambda item: item.name):
-            if member.isfile() and member.name.endswith(".py") and member.name.startswith(folders):
-                reader = archive.extractfile(member)
-                assert reader is not None
-                file.write(record(member.name, reader.read()))
+    with segment.open("rb") as archive, target.open("wb") as file:
+        for path, position, size in sorted(tar.files(archive)):
+            if path.endswith(".py") and path.startswith(folders):
+                archive.seek(position)
+                file.write(record(path, archive.read(size)))
 
 
 def record(path: str, source: bytes) -> bytes:

@@ -1,5 +1,8 @@
 """Compiles the sources of one wheel inside an image: sources on stdin, bytecode on stdout.
 
+With arguments, `compiler.py WORKER QUESTIONS ANSWERS`, it executes the worker, which continues here in a copy of this
+process for each file of the folder of questions.
+
 The process imports nothing from a file. Loading a module interns its names, and marshal writes shared names differently
 from unshared ones. A process without standard library modules therefore writes the same bytes in every build of one
 Python version.
@@ -47,4 +50,11 @@ def _before_3_11(code: object) -> bytes:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:]:
+        # The worker returns in a copy of this process for each question. What it defined is removed, and the names
+        # here are those of builtins or of this file, so that marshal sees the same process as without a worker.
+        answers = {"__name__": "bytecode_worker"}
+        exec(open(sys.argv[1], encoding="utf8").read(), answers)  # noqa: PTH123, SIM115  # it imports nothing
+        answers.clear()
+        del answers
     main()
