@@ -40,7 +40,7 @@ def dispatch(settings: Settings, asked: SelectionOptions, address: str, memory: 
     if settings.offline:
         raise UsageError("--executor needs the network and excludes --offline")
     fleet = fleets.load_for_change(settings, asked, name)
-    jobs = _jobs(settings, fleet, name, arguments)
+    jobs = _jobs(settings, fleet, name, arguments, memory)
     code = 0
     started = dask_cluster.run(address, jobs, fleets.warn, memory)
     with closing(started) as results:  # type: ignore[type-var]  # a generator
@@ -74,7 +74,7 @@ def _arguments(context: click.Context) -> list[str]:
     return found
 
 
-def _jobs(settings: Settings, fleet: Fleet, name: str, arguments: list[str]) -> "list[RemoteJob]":
+def _jobs(settings: Settings, fleet: Fleet, name: str, arguments: list[str], memory: int) -> "list[RemoteJob]":
     from airbyte_ci.execution import remote_worker
     from airbyte_ci.execution.remote_job import RemoteJob
 
@@ -104,6 +104,7 @@ def _jobs(settings: Settings, fleet: Fleet, name: str, arguments: list[str]) -> 
             commit=commit,
             folder=prefix,
             arguments=("--json", *branch, "connectors", f"--name={connector.name}", name, *arguments),
+            memory=memory,
             **own,
         )
         for connector in fleet.connectors

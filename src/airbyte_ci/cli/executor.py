@@ -27,8 +27,8 @@ def with_executor(function: Callable[..., Any]) -> Callable[..., Any]:
         "--job-memory",
         callback=lambda _context, _option, given: _memory(given),
         metavar="SIZE",
-        help="With --executor, reserve this much of a worker's MEMORY resource for each connector, such as 2GB "
-        "(default: nothing).",
+        help="With --executor, reserve this much of a worker's MEMORY resource for each connector, such as 2GB, "
+        "and end a job that uses more (default: no reservation and no limit).",
     )
     @with_selection
     @functools.wraps(function)

@@ -9,7 +9,8 @@ from typing import Any
 class RemoteJob:
     """`arguments` of airbyte-ci for one subject, in the commit of a git repository.
 
-    `version` and `python` are those of the machine that asks: another one could give another result.
+    `version` and `python` are those of the machine that asks: another one could give another result. `memory` is the
+    most that the job may use, in bytes; 0 for no limit.
     """
 
     subject: str
@@ -19,6 +20,7 @@ class RemoteJob:
     arguments: tuple[str, ...]
     version: str
     python: str
+    memory: int = 0
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

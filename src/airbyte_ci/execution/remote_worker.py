@@ -6,7 +6,6 @@ The worker has its own store, its own logins and its own credentials of git; not
 import hashlib
 import os
 import platform
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +13,8 @@ from typing import Any
 
 from airbyte_ci import __version__, config, disk
 from airbyte_ci.errors import AirbyteCiError
+from airbyte_ci.execution import limited
+from airbyte_ci.execution.limited import MemoryExceededError
 from airbyte_ci.execution.remote_job import RemoteJob
 from airbyte_ci.git import git
 
@@ -47,13 +48,12 @@ def _run(job: RemoteJob) -> dict[str, Any]:
         folder = _checkout(job)
     except (AirbyteCiError, OSError) as error:
         return {"code": -1, "output": "", "error": str(error)}
-    done = subprocess.run(
-        [sys.executable, "-m", "airbyte_ci", *job.arguments],
-        cwd=folder / job.folder,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        check=False,
-    )
+    command = (sys.executable, "-m", "airbyte_ci", *job.arguments)
+    try:
+        done = limited.run(command, folder / job.folder, job.memory)
+    except MemoryExceededError as error:
+        reason = f"the job used {error.used / 1e9:.1f} GB of memory, more than --job-memory {job.memory / 1e9:.1f} GB"
+        return {"code": -1, "output": "", "error": f"{reason} → raise --job-memory"}
     output, shown = done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")[-_SHOWN:]
     return {"code": done.returncode, "output": output, "error": shown}
 
