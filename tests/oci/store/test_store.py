@@ -246,3 +246,17 @@ def test_what_is_verified_is_read_again_after_any_change(tmp_path: Path) -> None
     path.unlink()
     with pytest.raises(BlobNotFound):
         store.verified(digest)
+
+
+def test_names_of_other_processes_stay(store: Store) -> None:
+    """A store remembers its names as long as nobody else changes them."""
+    image = random_image(store).manifest.descriptor
+    other = Store(store.root)
+    store.tag("a:1", image)
+    other.tag("b:1", image)
+    store.tag("c:1", image)
+    assert store.names() == other.names() == ("a:1", "b:1", "c:1")
+    other.untag("a:1")
+    assert store.resolve("a:1") is None
+    store.tag("c:1", image)
+    assert store.names() == other.names() == ("b:1", "c:1")

@@ -113,6 +113,8 @@ class Store:
         self._blobs = root / "blobs" / "sha256"
         self._ingest = root / "ingest"
         self._seen: dict[Digest, _State | None] = {}
+        # The entries of index.json and its state when they were read: hundreds of connectors name one image each.
+        self._named: tuple[_State | None, tuple[Descriptor, ...]] = (None, ())
         with _told(root, "opening"):
             ownership.claim(root)
             folders = (self._blobs, self._ingest, *(root / name for name in _FOLDERS))
@@ -288,7 +290,9 @@ class Store:
             self._write_index(item for item in self._entries() if item.annotations.get(REF_NAME) != name)
 
     def _write_index(self, entries: Iterable[Descriptor]) -> None:
-        self._replace(self.root / "index.json", Index.make(tuple(entries), {}).raw)
+        index, path = Index.make(tuple(entries), {}), self.root / "index.json"
+        self._replace(path, index.raw)
+        self._named = _state(path), index.manifests
 
     def resolve(self, name: str) -> Descriptor | None:
         """Returns the manifest that `name` points to, if any."""
@@ -298,11 +302,16 @@ class Store:
         return tuple(sorted(item.annotations.get(REF_NAME, "") for item in self._entries()))
 
     def _entries(self) -> tuple[Descriptor, ...]:
-        try:
-            raw = (self.root / "index.json").read_bytes()
-        except FileNotFoundError:
-            return ()
-        return Index.parse(raw, f"index.json of the store at {self.root}").manifests
+        path = self.root / "index.json"
+        state, (known, entries) = _state(path), self._named
+        if state is None or state != known:
+            try:
+                raw = path.read_bytes()
+            except FileNotFoundError:
+                return ()
+            entries = Index.parse(raw, f"index.json of the store at {self.root}").manifests
+            self._named = state, entries
+        return entries
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
