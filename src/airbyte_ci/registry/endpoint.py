@@ -1,5 +1,6 @@
 """Endpoints: the host of a repository, and whether plain HTTP is allowed. Sends nothing."""
 
+import functools
 import ipaddress
 from urllib.parse import urlsplit
 
@@ -42,6 +43,7 @@ def _mirrored(mirror: str, reference: Reference) -> Endpoint:
     return Endpoint(host, f"{prefix}/{reference.repository}" if prefix else reference.repository)
 
 
+@functools.cache
 def is_loopback(host: str) -> bool:
     """Returns whether `host[:port]` is this machine, so that requests to it do not cross a network."""
     name = urlsplit(f"//{host}").hostname or ""

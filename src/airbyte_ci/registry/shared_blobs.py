@@ -9,10 +9,14 @@ from airbyte_ci.registry.endpoint import Endpoint
 
 
 class SharedBlobs:
-    """The repositories that have each blob. Threads may share it: of several that need a blob, one sends it first."""
+    """The repositories that have each blob. Threads may share it: of several that need a blob, one sends it first.
+
+    The others then mount it at the same time.
+    """
 
     def __init__(self) -> None:
-        self._places: dict[tuple[str, Digest], list[Endpoint]] = {}
+        # In the order of their pushes; a list would be searched by each of hundreds of repositories.
+        self._places: dict[tuple[str, Digest], dict[Endpoint, None]] = {}
         self._turns: dict[tuple[str, Digest], threading.Lock] = {}
         self._lock = threading.Lock()
 
@@ -33,8 +37,18 @@ class SharedBlobs:
         key = target.registry, digest
         with self._lock:
             turn = self._turns.setdefault(key, threading.Lock())
-            places = self._places.setdefault(key, [])
-        with turn:
-            yield target if target in places else next(iter(places), None)
-            if target not in places:
-                places.append(target)
+        with contextlib.ExitStack() as held:
+            place = self._place(key, target)
+            if place is None:
+                held.enter_context(turn)
+                place = self._place(key, target)
+                if place is not None:
+                    held.close()
+            yield place
+            with self._lock:
+                self._places.setdefault(key, {})[target] = None
+
+    def _place(self, key: tuple[str, Digest], target: Endpoint) -> Endpoint | None:
+        with self._lock:
+            places = self._places.get(key, {})
+            return target if target in places else next(iter(places), None)
