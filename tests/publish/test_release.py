@@ -311,3 +311,18 @@ def test_shared_layers_are_sent_once(store: Store) -> None:
         assert all(sent.count(str(layer)) == 1 for layer in layers)
         for number in range(4):
             assert layers <= registry.contents.repositories[f"acme/source-{number}"].blobs
+
+
+def test_nothing_is_asked_about_what_was_just_written(store: Store) -> None:
+    """A new release costs three requests a document: two for its content, one for its manifest."""
+    bare, documented = make_release(store, documents=0), make_release(store, "1.0.1", seed=1, documents=4)
+    counts = []
+    for release in (bare, documented):
+        with serving() as registry:
+            send(registry, store, release)
+            counts.append((len(registry.requests()), len(registry.requests("list referrers", "head blob"))))
+    documents = sum(len(part.attachments) for part in documented.parts)
+    # Their manifests share one empty configuration, and each image or index is listed once, to confirm its documents.
+    parts = len(documented.parts)
+    assert counts[1][0] - counts[0][0] == 3 * documents + 2 + parts
+    assert counts[1][1] - counts[0][1] == parts

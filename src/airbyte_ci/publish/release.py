@@ -1,10 +1,12 @@
 """Publishes one release to a repository: every document before the image it is about is visible, tags last.
 
-The order: the blobs and the manifest of each platform's image, its attachments, the index, its attachments, the
-version's tag, `latest`. So a publisher that is killed leaves no tag that points to something incomplete, and the next
-one pushes what is missing. Registries have no compare-and-swap: tags are read just before and after they are written.
+The order: the blobs and the manifest of each platform's image, its attachments (for all platforms at once), the index,
+its attachments, the version's tag, `latest`. So a publisher that is killed leaves no tag that points to something
+incomplete, and the next one pushes what is missing. Registries have no compare-and-swap: tags are read just before and
+after they are written.
 """
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -16,6 +18,7 @@ from airbyte_ci.oci.image import Descriptor, Index, Manifest
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.store.store import Store
 from airbyte_ci.publish import tags
+from airbyte_ci.registry.parallel import each
 from airbyte_ci.registry.referrers import Artifact, SmallBlob
 from airbyte_ci.registry.target import TargetRepository
 
@@ -86,17 +89,22 @@ def publish(
 ) -> Publication:
     """Publishes the release, or completes it. Raises RegistryError, and ImageError for wrong content."""
     already = confirm_publishable(release, target)
-    attached = 0
-    for part in release.parts:
-        say("pushing the index" if part is release.index else "pushing the image")
-        target.push(store, part.digest, release.sources)
-        attached += attach(part, target, store, release.sources, is_tagged=already)
+    attached: list[int] = []
+
+    def complete(part: ReleasePart, _stop: threading.Event | None = None) -> None:
+        is_new = target.push(store, part.digest, release.sources)
+        attached.append(attach(part, target, store, release.sources, is_tagged=already, is_new=is_new))
+
+    say("pushing the image")
+    each(release.images, len(release.images), complete)
+    say("pushing the index")
+    complete(release.index)
     if not already and not _is_published(release, target):
         say(f"setting {release.tag}")
         target.write_tag(release.tag, release.index.manifest)
     _confirm(release, target)
     latest = _move_latest(release, target) if release.moves_latest else ""
-    return Publication(already=already, attached=attached, latest=latest)
+    return Publication(already=already, attached=sum(attached), latest=latest)
 
 
 def confirm_publishable(release: ConnectorRelease, target: TargetRepository) -> bool:
@@ -130,19 +138,26 @@ def _taken(release: ConnectorRelease, target: TargetRepository, found: Digest) -
 
 
 def attach(
-    part: ReleasePart, target: TargetRepository, store: Store, sources: Sequence[Reference], *, is_tagged: bool
+    part: ReleasePart,
+    target: TargetRepository,
+    store: Store,
+    sources: Sequence[Reference],
+    *,
+    is_tagged: bool,
+    is_new: bool = False,
 ) -> int:
     """Attaches the documents of a pushed image or index, and returns how many are new.
 
     To a release that is tagged already, only those of a kind that it has none of are attached: documents of another
     commit or version of airbyte-ci about the same image are not doubled, and a later signature is still added.
+    `is_new` tells that the repository lacked the image or index until this command pushed it.
     """
     wanted = part.attachments
     if is_tagged and wanted:
         kinds = {kind_of(item.artifact_type, item.descriptor.annotations) for item in target.referrers(part.digest)}
         wanted = tuple(item for item in wanted if item.kind not in kinds)
     artifacts = [make_artifact(item, part.manifest.descriptor) for item in wanted]
-    attached = target.attach(store, part.digest, artifacts, sources) if artifacts else 0
+    attached = target.attach(store, part.digest, artifacts, sources, is_new=is_new) if artifacts else 0
     for tag, digest in part.legacy.items():
         if target.find_tag(tag) != digest:
             target.push(store, digest, ())

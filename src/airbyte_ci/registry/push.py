@@ -52,14 +52,19 @@ class Push:
     sources: tuple[Reference, ...]
     shared: SharedBlobs
 
-    def run(self, digest: Digest, tags: Sequence[str], fixed: Collection[str] = ()) -> Descriptor:
-        """Uploads missing items, then sets the tags; returns the descriptor that the tags now point to."""
+    def run(
+        self, digest: Digest, tags: Sequence[str], fixed: Collection[str] = (), *, is_new: bool = False
+    ) -> Descriptor:
+        """Uploads missing items, then sets the tags; returns the descriptor that the tags now point to.
+
+        The registry is not asked for a manifest that `is_new`.
+        """
         for tag in tags:
             if tag in fixed:
                 self._refuse_move(tag, digest)
         root = self._manifest(digest)
         names = tuple(tags) or (str(digest),)
-        here = manifests.exists(self.api, self.target, digest)
+        here = not is_new and manifests.exists(self.api, self.target, digest)
         # A registry accepts an image only with all its blobs, so the blobs of the tag's image need no request each.
         held: frozenset[Digest] = frozenset()
         if not here:

@@ -17,11 +17,14 @@ from airbyte_ci.registry.api import Api
 from airbyte_ci.registry.endpoint import Endpoint
 from airbyte_ci.registry.failures import Refused, Transient
 from airbyte_ci.registry.parallel import each
+from airbyte_ci.registry.shared_blobs import SharedBlobs
 from airbyte_ci.registry.transport import Answer, RequestBody
 from airbyte_ci.registry.upload import Uploader
 
 # Other clients may write the fallback tag concurrently; after this many conflicts the push fails.
 _ATTEMPTS = 5
+# A blob of at most this many bytes is sent without asking whether it is there.
+_SMALL = 256 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,23 +124,29 @@ def attach(
     subject: Digest,
     artifacts: Sequence[Artifact],
     send_more: Callable[[Sequence[Descriptor]], None],
+    shared: SharedBlobs,
+    *,
+    is_new: bool = False,
 ) -> int:
     """Pushes artifacts about `subject`, and confirms that the registry lists them; returns how many were new.
 
-    `send_more` sends blobs that are not in memory. Artifacts that the registry lists already are not sent again. Raises
-    RegistryError if it does not list one afterwards.
+    `send_more` sends blobs that are not in memory, and `shared` are the blobs of other pushes of the same command.
+    Artifacts that the registry lists already are not sent again; it is not asked for those of a subject that `is_new`.
+    Raises RegistryError if it does not list one afterwards.
     """
-    known = {item.descriptor.digest for item in find_all(api, place, subject)}
+    known = set() if is_new else {item.descriptor.digest for item in find_all(api, place, subject)}
     new = [item for item in artifacts if item.manifest.digest not in known]
     if not new:
         return 0
     blobs = {blob.descriptor.digest: blob for item in new for blob in item.blobs}
 
     def send(blob: SmallBlob, _stop: threading.Event) -> None:
-        with api.only_one(f"{place} {blob.descriptor.digest}"):
-            if not uploader.present(place, blob.descriptor.digest):
-                body = RequestBody(blob.descriptor.size, lambda: iter([blob.content]))
-                uploader.send(place, blob.descriptor, body)
+        digest = blob.descriptor.digest
+        with shared.turn(place, digest) as known_at, api.only_one(f"{place} {digest}"):
+            # A new document is most likely missing, and to send a small one costs less than to ask.
+            is_small = blob.descriptor.size <= _SMALL
+            if known_at != place and (is_small or not uploader.present(place, digest)):
+                uploader.send(place, blob.descriptor, RequestBody(blob.descriptor.size, lambda: iter([blob.content])))
 
     unlisted: list[Manifest] = []
 

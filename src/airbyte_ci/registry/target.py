@@ -59,24 +59,40 @@ class TargetRepository:
         with explain(f"cannot read {self.place}@{digest.short}"):
             return manifests.fetch(self.api, self.place, self._reference.with_digest(digest))
 
-    def push(self, store: Store, digest: Digest, sources: Sequence[Reference]) -> None:
+    def push(self, store: Store, digest: Digest, sources: Sequence[Reference]) -> bool:
         """Pushes an image or index of the store under its digest: blobs first, then manifests.
 
-        `sources` are repositories that may have blobs that the store lacks.
+        `sources` are repositories that may have blobs that the store lacks. Returns whether the repository lacked it.
         """
         with explain(f"cannot push {digest.short} to {self.place}"):
-            self._push(store, sources).run(digest, ())
+            if manifests.exists(self.api, self.place, digest):
+                return False
+            self._push(store, sources).run(digest, (), is_new=True)
+            return True
 
     def referrers(self, digest: Digest) -> tuple[Referrer, ...]:
         """Returns the artifacts that the registry lists for a digest."""
         with explain(f"cannot list the referrers of {self.place}@{digest.short}"):
             return referrers.find_all(self.api, self.place, digest)
 
-    def attach(self, store: Store, digest: Digest, artifacts: Sequence[Artifact], sources: Sequence[Reference]) -> int:
-        """Pushes artifacts about a digest, and confirms that they are listed; returns how many were new."""
+    def attach(
+        self,
+        store: Store,
+        digest: Digest,
+        artifacts: Sequence[Artifact],
+        sources: Sequence[Reference],
+        *,
+        is_new: bool = False,
+    ) -> int:
+        """Pushes artifacts about a digest, and confirms that they are listed; returns how many were new.
+
+        `is_new` tells that the repository lacked the digest until this command pushed it.
+        """
         with explain(f"cannot attach documents to {self.place}@{digest.short}"):
             send_more = self._push(store, sources).send_blobs
-            return referrers.attach(self.api, self.uploader, self.place, digest, artifacts, send_more)
+            return referrers.attach(
+                self.api, self.uploader, self.place, digest, artifacts, send_more, self.shared, is_new=is_new
+            )
 
     def _push(self, store: Store, sources: Sequence[Reference]) -> Push:
         return Push(
