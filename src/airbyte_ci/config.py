@@ -239,7 +239,16 @@ class Variable:
     default: str = ""
     is_secret: bool = False
 
+    def read(self, environment: Mapping[str, str]) -> str:
+        """Returns the value; the default if the variable is not set or empty."""
+        return environment.get(self.name) or self.default
 
+
+RUNNER_BASE = Variable(
+    "AIRBYTE_CI_RUNNER_BASE",
+    "the Debian image on which the container of AIRBYTE_CI_RUNNER is built",
+    "docker.io/library/debian:bookworm-slim",
+)
 VARIABLES = (
     Variable(HOME, "the folder of the local image store and of other caches", "~/.cache/airbyte-ci"),
     Variable("AIRBYTE_CI_STORE_LIMIT", "the size of the store at which builds suggest `store gc`", "20GB"),
@@ -251,11 +260,7 @@ VARIABLES = (
         "where commands in images run: native (runc), docker, podman, nerdctl, or auto (native if possible)",
         "auto",
     ),
-    Variable(
-        "AIRBYTE_CI_RUNNER_BASE",
-        "the Debian image on which the container of AIRBYTE_CI_RUNNER is built",
-        "docker.io/library/debian:bookworm-slim",
-    ),
+    RUNNER_BASE,
     Variable("AIRBYTE_CI_SIGN_PASSPHRASE", "the passphrase of an encrypted key that signs images", is_secret=True),
     Variable("SOURCE_DATE_EPOCH", "the time that is written into files, in seconds since 1970", "now"),
 )

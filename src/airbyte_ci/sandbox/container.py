@@ -16,13 +16,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from airbyte_ci.config import RUNNER_BASE
 from airbyte_ci.errors import SandboxError
 from airbyte_ci.sandbox import lending, runner
 from airbyte_ci.sandbox.runner import Runner
 
-# The Debian image below airbyte-ci's own.
-BASE = "AIRBYTE_CI_RUNNER_BASE"
-_DEBIAN = "docker.io/library/debian:bookworm-slim"
 _PYTHON = "3.11"  # bookworm's
 _PACKAGES = "ca-certificates git iproute2 mmdebstrap mount openssh-client python3 runc slirp4netns uidmap util-linux"
 _NAME = "airbyte-ci-runner"
@@ -196,7 +194,7 @@ def dockerfile(base: str, user: ContainerUser) -> str:
 
 def _prepare(program: str, environment: Mapping[str, str], user: ContainerUser) -> str:
     """Returns the name of the image with this very version of airbyte-ci; builds it if the program lacks it."""
-    text = dockerfile(environment.get(BASE) or _DEBIAN, user)
+    text = dockerfile(RUNNER_BASE.read(environment), user)
     name = f"{_NAME}:{_digest(text)}"
     if _ask(program, "image", "inspect", "--format={{.Id}}", name) is not None:
         return name
