@@ -34,6 +34,7 @@ def test_a_machine_that_builds_is_well(tmp_path: Path, registry: str) -> None:
     assert found[f"registry {registry}"]["told"] == "it answers"
     assert {"user namespaces", "overlay mount", "hook modules", "network of the sandbox", "seccomp"} <= set(found)
     assert found[f"registry {dead}"]["cost"]
+    assert found[f"registry {dead}"]["errorId"] == "registry-unreachable"
     assert found[f"registry {dead}"]["next"] == f"curl --verbose http://{dead}/v2/"
     told = airbyte_ci("--offline", "--quiet", "doctor", cwd=tmp_path, home=tmp_path / "home").out
     assert f"– registry {registry}" in told and "overlay" not in told and "this machine can build" in told

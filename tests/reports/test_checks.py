@@ -68,6 +68,7 @@ _RESULT = _object(
     message=_TEXT,
     locations=_list(_LOCATION),
     partialFingerprints={"type": "object", "additionalProperties": {"type": "string"}},
+    properties={"type": "object"},
 )
 _NOTIFICATION = _object(
     "message", level=_LEVEL, message=_TEXT, associatedRule=_object("", id={"type": "string"}, index=_INDEX)

@@ -33,7 +33,7 @@ from airbyte_ci.checks.branch import BranchDifference
 from airbyte_ci.checks.hook_owned import Ownership
 from airbyte_ci.checks.mending import Mending
 from airbyte_ci.checks.reviews import Reviews
-from airbyte_ci.checks.rule import Check, Checked, Rule, RuleFinding, Verdict, inapplicable, unverified
+from airbyte_ci.checks.rule import Check, Checked, Rule, RuleFinding, Verdict, inapplicable, unverified_by
 from airbyte_ci.checks.texts import Texts
 from airbyte_ci.checks.weights import Weights
 from airbyte_ci.config import Configuration
@@ -141,4 +141,4 @@ def _verdict(check: Check, connector: Connector) -> Verdict:
     try:
         return check.run(connector)
     except ConnectorError as error:
-        return unverified(error.message, error.advice or "")
+        return unverified_by(error)

@@ -25,7 +25,7 @@ def check(connector: Connector, catalog: Catalog, mending: Mending) -> Verdict:
     try:
         reference = Reference.parse(connector.base_image)
     except ImageError as error:
-        return failed(error.message, mending.upgrade(connector, "latest"), place(connector))
+        return failed(error.message, mending.upgrade(connector, "latest"), place(connector), error.error_id)
     if reference.digest is None:
         return failed(f"{connector.base_image} has no digest", mending.upgrade(connector), place(connector))
     if reference.tag is None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from airbyte_ci.checks import base_image_address
 from airbyte_ci.checks.mending import Mending
-from airbyte_ci.checks.rule import Rule, Verdict, failed, unverified
+from airbyte_ci.checks.rule import Rule, Verdict, failed, unverified, unverified_by
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import AirbyteCiError, BlobNotFound
 from airbyte_ci.oci.image import Descriptor
@@ -41,7 +41,7 @@ def check(connector: Connector, exists: Exists | None, mending: Mending) -> Verd
             base_image_address.place(connector),
         )
     except AirbyteCiError as error:
-        return unverified(error.message, error.advice or "")
+        return unverified_by(error)
     return Verdict("ok", _moved(reference, exists))
 
 

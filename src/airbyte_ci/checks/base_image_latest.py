@@ -10,7 +10,7 @@ from airbyte_ci.base_images.catalog.latest import latest
 from airbyte_ci.checks import base_image_address
 from airbyte_ci.checks.base_image_yanked import unknown
 from airbyte_ci.checks.mending import Mending
-from airbyte_ci.checks.rule import OK, Rule, Verdict, failed, unverified
+from airbyte_ci.checks.rule import OK, Rule, Verdict, failed, unverified_by
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import LockError
 
@@ -44,7 +44,7 @@ def check(
     try:
         newest = latest(newer, admitted(connector), today=today, platform=platform).version
     except LockError as error:
-        return unverified(error.message, error.advice or "")
+        return unverified_by(error)
     if newest is None:
         return OK
     return failed(

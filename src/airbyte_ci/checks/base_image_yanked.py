@@ -40,7 +40,7 @@ def to_be_left(reason: str, connector: Connector, way_out: WayOut, mending: Mend
     try:
         return failed(reason, mending.upgrade(connector, way_out(connector)), place)
     except ConnectorError as error:
-        return failed(f"{reason}; {error.message}", error.advice or "", place)
+        return failed(f"{reason}; {error.message}", error.advice or "", place, error.error_id)
 
 
 def unknown(connector: Connector) -> Verdict:

@@ -33,7 +33,7 @@ def check(
         # Only the versions matter, so the other cells are not parsed.
         versions = [entry.version or entry.text(0) for entry in find_table(lines, None).entries]
     except EditRefused as error:
-        return failed(f"{place.path}: {error.message}", error.advice or mending.edit(place), place)
+        return failed(f"{place.path}: {error.message}", error.advice or mending.edit(place), place, error.error_id)
     if connector.version in versions:
         return OK
     last = f"the latest row is for {versions[0]}" if versions else "the changelog has no rows"

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from airbyte_ci.checks import hook_owned
 from airbyte_ci.checks.hook_owned import Ownership
 from airbyte_ci.checks.reviews import Reviews, team_of
-from airbyte_ci.checks.rule import OK, Rule, Verdict, failed, inapplicable, unverified
+from airbyte_ci.checks.rule import OK, Rule, Verdict, failed, inapplicable, unverified, unverified_by
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import AirbyteCiError
 
@@ -48,7 +48,7 @@ def check(
                     reason = f"{name} was changed after {people} approved it"
                 return failed(reason, _ask(pull_request, owners), place)
     except AirbyteCiError as error:
-        return unverified(error.message, error.advice or "")
+        return unverified_by(error)
     # Without an owner nobody can approve; hook-owned reports the missing owner.
     return OK if all(known.approvers(place) for place in changed) else inapplicable("the customization has no owner")
 

@@ -30,7 +30,7 @@ def check(connector: Connector, catalog: Catalog, texts: Texts, mending: Mending
         found = manifest.read(connector)
         missing = manifest.missing_components(connector, found)
     except ConnectorError as error:
-        return failed(error.message, mending.edit(place), place)
+        return failed(error.message, mending.edit(place), place, error.error_id)
     if missing:
         line = places.line_with(texts.text(connector.folder / MANIFEST) or "", "class_name")
         components = places.file(connector, COMPONENTS)

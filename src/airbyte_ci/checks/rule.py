@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.errors import AirbyteCiError
 from airbyte_ci.outcomes import Status
 
 Severity = Literal["error", "warning"]
@@ -22,26 +23,32 @@ class Location:
 class Verdict:
     """A rule's result for one connector: the reason of a failure, the command that fixes it, and its place.
 
-    The `reason` of a verdict that is ok is a note.
+    The `reason` of a verdict that is ok is a note. `error_id` is that of the error that the reason reports, or empty.
     """
 
     status: Status
     reason: str = ""
     advice: str = ""
     place: Location | None = None
+    error_id: str = ""
 
 
 OK = Verdict("ok")
 
 
-def failed(reason: str, advice: str, place: Location | None = None) -> Verdict:
+def failed(reason: str, advice: str, place: Location | None = None, error_id: str = "") -> Verdict:
     """Returns the verdict that the connector violates the rule."""
-    return Verdict("failed", reason, advice, place)
+    return Verdict("failed", reason, advice, place, error_id)
 
 
-def unverified(reason: str, advice: str = "") -> Verdict:
+def unverified(reason: str, advice: str = "", error_id: str = "") -> Verdict:
     """Returns the verdict that the rule cannot be verified on this machine at this time."""
-    return Verdict("unverified", reason, advice)
+    return Verdict("unverified", reason, advice, error_id=error_id)
+
+
+def unverified_by(error: AirbyteCiError) -> Verdict:
+    """Returns the verdict that this error prevents the rule from being verified."""
+    return unverified(error.message, error.advice or "", error.error_id)
 
 
 def inapplicable(reason: str) -> Verdict:

@@ -18,8 +18,9 @@ def checked(error: AirbyteCiError, mending: Mending) -> Checked:
     """Returns an error of the metadata check for any support level: every connector is published by its metadata."""
     found = _PLACE.fullmatch(error.message)
     if found is None:
-        return Checked("metadata.yaml", ".", (RuleFinding(RULE, "error", failed(error.message, error.advice or "")),))
+        verdict = failed(error.message, error.advice or "", error_id=error.error_id)
+        return Checked("metadata.yaml", ".", (RuleFinding(RULE, "error", verdict),))
     path = PurePosixPath(found["path"])
     place = Location(str(path), int(found["line"] or 0))
-    verdict = failed(found["reason"], error.advice or mending.edit(place), place)
+    verdict = failed(found["reason"], error.advice or mending.edit(place), place, error.error_id)
     return Checked(path.parent.name or path.name, str(path.parent), (RuleFinding(RULE, "error", verdict),))

@@ -10,7 +10,8 @@ Status = Literal["ok", "missing", "limited", "untried"]
 class MachineCheck:
     """One check: whether it works, the finding, and on failure the effect and the command that fixes it.
 
-    `missing` blocks all builds, `limited` only some builds or commands.
+    `missing` blocks all builds, `limited` only some builds or commands. `error_id` is that of the error that was found,
+    or empty.
     """
 
     name: str
@@ -19,3 +20,4 @@ class MachineCheck:
     cost: str = ""
     advice: str = ""
     seconds: float = 0.0
+    error_id: str = ""

@@ -11,6 +11,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 from airbyte_ci.config import Configuration
@@ -70,16 +71,10 @@ def _timed(name: str, probe: Callable[[], MachineCheck]) -> MachineCheck:
             name=name,
             status="missing" if name in _NEEDED else "limited",
             told=probes.explain(error),
+            error_id=getattr(error, "error_id", ""),
             cost=_COSTS.get(name, ""),
         )
-    return MachineCheck(
-        name=found.name,
-        status=found.status,
-        told=found.told,
-        cost=found.cost,
-        advice=found.advice,
-        seconds=round(time.monotonic() - started, 3),
-    )
+    return replace(found, seconds=round(time.monotonic() - started, 3))
 
 
 # --- the sandbox and the store --------------------------------------------------------------------
@@ -113,7 +108,12 @@ def _here(home: Path, native: Platform, *, offline: bool) -> Iterator[MachineChe
     except (AirbyteCiError, OSError) as error:
         advice = getattr(error, "advice", None) or _ELSEWHERE
         yield MachineCheck(
-            name="store", status="missing", told=probes.explain(error), cost=_NOTHING_KEPT, advice=advice
+            name="store",
+            status="missing",
+            told=probes.explain(error),
+            error_id=getattr(error, "error_id", ""),
+            cost=_NOTHING_KEPT,
+            advice=advice,
         )
         return
     yield _timed("store", lambda: _disk(store))
@@ -139,6 +139,7 @@ def _sandbox(store: Store, *, offline: bool) -> Iterator[MachineCheck]:
                 name=item.name,
                 status=status,
                 told=item.detail,
+                error_id=item.error_id,
                 cost=cost,
                 advice=item.advice or "",
                 seconds=round(item.seconds, 3),
@@ -183,6 +184,7 @@ def _namespaces() -> MachineCheck:
             name=name,
             status="missing",
             told=error.message,
+            error_id=error.error_id,
             cost=_COSTS[name],
             advice=error.advice or _allow_namespaces(),
         )
@@ -206,7 +208,12 @@ def _overlay(store: Store) -> MachineCheck:
     except SandboxError as error:
         advice = "export AIRBYTE_CI_HOME=/a/folder on ext4 or xfs, or: sudo modprobe overlay"
         return MachineCheck(
-            name=name, status="missing", told=error.message, cost=_COSTS[name], advice=error.advice or advice
+            name=name,
+            status="missing",
+            told=error.message,
+            error_id=error.error_id,
+            cost=_COSTS[name],
+            advice=error.advice or advice,
         )
     return MachineCheck(name=name, status="ok", told="mounted on the store's file system and writable")
 
@@ -236,7 +243,12 @@ def _seccomp(store: Store, tree: Tree) -> MachineCheck:
         said = sandbox.run(store, tree, command).stdout.decode(errors="replace")
     except AirbyteCiError as error:
         return MachineCheck(
-            name="seccomp", status="missing", told=error.message, cost=_COSTS["seccomp"], advice=error.advice or ""
+            name="seccomp",
+            status="missing",
+            told=error.message,
+            error_id=error.error_id,
+            cost=_COSTS["seccomp"],
+            advice=error.advice or "",
         )
     if "Seccomp:\t2" in said and "NoNewPrivs:\t1" in said:
         return MachineCheck(name="seccomp", status="ok", told="commands run with a filter and cannot gain privileges")
@@ -276,6 +288,7 @@ def _disk(store: Store) -> MachineCheck:
             name="store",
             status="missing",
             told=f"{store.root}: {getattr(error, 'strerror', None) or error}",
+            error_id=getattr(error, "error_id", ""),
             cost=_NOTHING_KEPT,
             advice=_ELSEWHERE,
         )

@@ -25,9 +25,11 @@ WAY_OUT = "network access of the sandbox"
 _PATIENCE = 3.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
     """The result of a probe: its name, whether it works, the finding, and the fix. `seconds` is the duration.
+
+    `error_id` is that of the error that was found, or empty.
 
     `works` is None if this machine cannot tell.
     """
@@ -37,6 +39,7 @@ class Probe:
     detail: str
     advice: str | None = None
     seconds: float = 0.0
+    error_id: str = ""
 
 
 class _UntriedError(Exception):
@@ -63,12 +66,19 @@ def _tried(name: str, probe: Callable[[], str]) -> Probe:
     try:
         detail = probe()
     except AirbyteCiError as error:
-        return Probe(name, works=False, detail=error.message, advice=error.advice, seconds=time.monotonic() - started)
+        return Probe(
+            name=name,
+            works=False,
+            detail=error.message,
+            advice=error.advice,
+            seconds=time.monotonic() - started,
+            error_id=error.error_id,
+        )
     except _UntriedError as error:
-        return Probe(name, works=None, detail=str(error), seconds=time.monotonic() - started)
+        return Probe(name=name, works=None, detail=str(error), seconds=time.monotonic() - started)
     except Exception as error:  # noqa: BLE001  # whatever one probe meets, the others are still worth their answers
-        return Probe(name, works=False, detail=explain(error), seconds=time.monotonic() - started)
-    return Probe(name, works=True, detail=detail, seconds=time.monotonic() - started)
+        return Probe(name=name, works=False, detail=explain(error), seconds=time.monotonic() - started)
+    return Probe(name=name, works=True, detail=detail, seconds=time.monotonic() - started)
 
 
 def explain(error: Exception) -> str:

@@ -34,6 +34,7 @@ def check_pythons(store: Store, native: Platform) -> MachineCheck:
                 name=name,
                 status="limited",
                 told=f"{image.digest}: {error.message}",
+                error_id=error.error_id,
                 cost=cost,
                 advice=error.advice or "",
             )
@@ -65,7 +66,14 @@ def check_runner() -> MachineCheck:
         chosen = runner.choose(os.environ)
     except AirbyteCiError as error:
         cost = "commands cannot run in images: hooks, bytecode, sdists and `spec` fail"
-        return MachineCheck(name="runner", status="missing", told=error.message, cost=cost, advice=error.advice or "")
+        return MachineCheck(
+            name="runner",
+            status="missing",
+            told=error.message,
+            error_id=error.error_id,
+            cost=cost,
+            advice=error.advice or "",
+        )
     return MachineCheck(name="runner", status="ok", told=str(chosen))
 
 

@@ -32,7 +32,14 @@ def check_registry(host: str, configuration: Configuration) -> Callable[[], Mach
             cost += " (check the network and the proxy, or set a mirror in the configuration)"
             real = Endpoint(host, "").host
             advice = f"curl --verbose {'http' if may_be_plain(real, options) else 'https'}://{real}/v2/"
-            return MachineCheck(name=f"registry {host}", status="limited", told=error.message, cost=cost, advice=advice)
+            return MachineCheck(
+                name=f"registry {host}",
+                status="limited",
+                told=error.message,
+                error_id=error.error_id,
+                cost=cost,
+                advice=advice,
+            )
 
     return probe
 

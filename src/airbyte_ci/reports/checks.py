@@ -8,7 +8,7 @@ from click import style
 from airbyte_ci import advice
 from airbyte_ci.checks.rule import Checked, RuleFinding
 from airbyte_ci.reports import next_step
-from airbyte_ci.text import join_lines, plural
+from airbyte_ci.text import join_lines, plural, with_id
 
 # From the worst to the best; a mark for several findings shows the worst.
 _MARKS = {"error": "✗", "warning": "!", "unverified": "?", "ok": "✓", "skipped": "–"}
@@ -58,6 +58,8 @@ def _finding(finding: RuleFinding) -> dict[str, Any]:
     document = {"id": rule.id, "point": rule.point, "status": verdict.status, "severity": finding.severity}
     if verdict.reason:
         document["reason"] = verdict.reason
+    if verdict.error_id:
+        document["errorId"] = verdict.error_id
     document |= advice.to_json(verdict.advice)
     if verdict.place:
         document["file"] = verdict.place.path
@@ -73,7 +75,8 @@ def _connector(item: Checked, width: int, *, alone: bool) -> Iterator[str]:
     column = max((len(finding.rule.id) for finding in shown), default=0)
     for finding, following in zip(shown, [*shown[1:], None], strict=False):
         verdict = finding.verdict
-        yield f"  {_mark(_state(finding))} {finding.rule.id:<{column}}  {verdict.reason}"
+        reason = with_id(verdict.reason, verdict.error_id, is_dim=True)
+        yield f"  {_mark(_state(finding))} {finding.rule.id:<{column}}  {reason}"
         # One command often fixes several rules; it is printed once, below the last of them.
         if not verdict.advice or (following and following.verdict.advice == verdict.advice):
             continue

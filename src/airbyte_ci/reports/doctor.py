@@ -8,7 +8,7 @@ from click import style
 
 from airbyte_ci.doctor.check import MachineCheck
 from airbyte_ci.reports import next_step
-from airbyte_ci.text import join_lines
+from airbyte_ci.text import join_lines, with_id
 
 _MARKS = {"ok": ("✓", "green"), "missing": ("✗", "red"), "limited": ("!", "yellow"), "untried": ("–", "yellow")}
 
@@ -21,7 +21,7 @@ def lines(items: Sequence[MachineCheck], *, quiet: bool = False) -> str:
         if quiet and item.status == "ok":
             continue
         mark, color = _MARKS[item.status]
-        text.append(f"{style(mark, fg=color)} {item.name:{width}}  {item.told}")
+        text.append(f"{style(mark, fg=color)} {item.name:{width}}  {with_id(item.told, item.error_id, is_dim=True)}")
         text += [f"  {item.cost}"] if item.cost else []
         text += [f"  {next_step.line(item.advice)}"] if item.advice and item.status != "ok" else []
     missing, limited = (sum(item.status == kind for item in items) for kind in ("missing", "limited"))
@@ -35,5 +35,7 @@ def to_json(items: Sequence[MachineCheck]) -> dict[str, Any]:
     for item in items:
         document = asdict(item)
         document["next"] = document.pop("advice")
+        if error_id := document.pop("error_id"):
+            document["errorId"] = error_id
         checks.append(document)
     return {"ok": all(item.status != "missing" for item in items), "checks": checks}

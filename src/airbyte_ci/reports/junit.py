@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from xml.etree import ElementTree
 
 from airbyte_ci.checks.rule import Checked, RuleFinding
-from airbyte_ci.text import escape_lines
+from airbyte_ci.text import escape_lines, with_id
 
 
 def document(items: Sequence[Checked], prefix: str = "", shard: str = "") -> str:
@@ -49,14 +49,15 @@ def _case(suite: ElementTree.Element, item: Checked, finding: RuleFinding, prefi
         if verdict.place.line:
             attributes["line"] = str(verdict.place.line)
     case = ElementTree.SubElement(suite, "testcase", attributes)
-    message = plain("\n".join(part for part in (verdict.reason, verdict.advice) if part))
+    text = with_id(verdict.reason, verdict.error_id)
+    message = plain("\n".join(part for part in (text, verdict.advice) if part))
     if finding.is_error:
-        failure = {"message": plain(verdict.reason), "type": finding.rule.id}
+        failure = {"message": plain(text), "type": finding.rule.id}
         ElementTree.SubElement(case, "failure", failure).text = message
     elif finding.is_warning:
         ElementTree.SubElement(case, "system-out").text = f"warning: {message}"
     elif verdict.status != "ok":
-        reason = f"unverified: {verdict.reason}" if finding.is_unverified else verdict.reason
+        reason = f"unverified: {text}" if finding.is_unverified else text
         ElementTree.SubElement(case, "skipped", {"message": plain(reason)})
 
 

@@ -122,7 +122,7 @@ def _check(document: Mapping[str, Any]) -> ResultPart:
     return ResultPart(
         id=_text(document, "id"),
         state="warning" if state == "failed" and document.get("severity") == "warning" else state,
-        text=_text(document, "reason"),
+        text=with_id(_text(document, "reason"), _text(document, "errorId")),
         advice=_text(document, "next") or _text(document, "advice"),
         file=_text(document, "file"),
         line=int(_number(document.get("line"))),

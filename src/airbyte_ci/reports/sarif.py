@@ -7,6 +7,8 @@ from urllib.parse import quote
 
 from airbyte_ci import __version__
 from airbyte_ci.checks.rule import Checked, Rule, RuleFinding
+from airbyte_ci.error_pages import PAGES, ErrorPage
+from airbyte_ci.text import with_id
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _ROOT = "%SRCROOT%"
@@ -38,7 +40,13 @@ def document(
         if finding.is_unverified
     ]
     described = [_rule(rule, (pages or {}).get(rule.id)) for rule in rules]
-    driver = {"name": "airbyte-ci", "semanticVersion": __version__, "rules": described}
+    pages_of_errors = _pages(items)
+    driver = {
+        "name": "airbyte-ci",
+        "semanticVersion": __version__,
+        "rules": described,
+        **({"notifications": [_error(page) for page in pages_of_errors]} if pages_of_errors else {}),
+    }
     run = {
         "tool": {"driver": driver},
         **({"automationDetails": {"id": f"airbyte-ci connectors check/shard {shard}/"}} if shard else {}),
@@ -48,6 +56,22 @@ def document(
         "results": results,
     }
     return {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
+
+
+def _pages(items: Sequence[Checked]) -> list[ErrorPage]:
+    """Returns the explanations of the errors that prevented a check, by id."""
+    found = {finding.verdict.error_id for item in items for finding in item.findings if finding.is_unverified}
+    return [page for error_id in sorted(found) if (page := PAGES.get(error_id))]
+
+
+def _error(page: ErrorPage) -> dict[str, Any]:
+    fixes = "".join(f"\n* {fix}" for fix in page.fixes)
+    return {
+        "id": page.id,
+        "shortDescription": {"text": page.title},
+        "fullDescription": {"text": f"{page.title} {page.cause}"},
+        "help": {"text": f"airbyte-ci explain {page.id}", "markdown": f"{page.cause}\n{fixes}"},
+    }
 
 
 def _rule(rule: Rule, page: str | None) -> dict[str, Any]:
@@ -64,7 +88,8 @@ def _rule(rule: Rule, page: str | None) -> dict[str, Any]:
 
 def _result(item: Checked, finding: RuleFinding, position: int, prefix: str) -> dict[str, Any]:
     verdict = finding.verdict
-    message = f"{item.name}: {verdict.reason}" + (f" → {verdict.advice}" if verdict.advice else "")
+    message = with_id(f"{item.name}: {verdict.reason}", verdict.error_id)
+    message += f" → {verdict.advice}" if verdict.advice else ""
     message = message.replace("](", "] (")  # would otherwise be a link (section 3.11.6)
     # Identifies the same problem in later runs, so it must not depend on the line or the wording.
     identity = hashlib.sha256(f"{finding.rule.id}\0{prefix}{item.folder}".encode()).hexdigest()
@@ -75,6 +100,7 @@ def _result(item: Checked, finding: RuleFinding, position: int, prefix: str) -> 
         "message": {"text": message},
         "locations": [{"physicalLocation": _location(item, finding, prefix)}],
         "partialFingerprints": {"connectorAndRule/v1": identity},
+        **({"properties": {"errorId": verdict.error_id}} if verdict.error_id else {}),
     }
 
 
@@ -88,8 +114,10 @@ def _location(item: Checked, finding: RuleFinding, prefix: str) -> dict[str, Any
 
 
 def _notification(item: Checked, finding: RuleFinding, position: int) -> dict[str, Any]:
+    reason = with_id(finding.verdict.reason, finding.verdict.error_id)
     return {
         "level": "note",
-        "message": {"text": f"{item.name}: {finding.rule.id} not verified: {finding.verdict.reason}"},
+        **({"descriptor": {"id": finding.verdict.error_id}} if finding.verdict.error_id else {}),
+        "message": {"text": f"{item.name}: {finding.rule.id} not verified: {reason}"},
         "associatedRule": {"id": finding.rule.id, "index": position},
     }
