@@ -202,3 +202,16 @@ def test_segments_and_layers_read_back_as_themselves(store: Store) -> None:
     assert store.has(segment.raw)
     store.path(segment.compressed).unlink()
     assert not segment.in_store(store)
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_a_layer_of_its_own_has_the_bytes_of_a_shared_one(store: Store, count: int) -> None:
+    """Whether a layer is made at once or from a stored segment does not show; only the layer is stored."""
+    files = [
+        Entry(path=f"code/{number}.py", content=random.Random(number).randbytes(3 << 20)) for number in range(count)
+    ]
+    folder = tar.directory("code")
+    made = layer_of(store, [*files, folder])
+    assert [path.name for path in (store.root / "blobs/sha256").iterdir()] == [made.descriptor.digest.hex]
+    assert not list((store.root / "ingest").iterdir())
+    assert made == assemble(store, [folder], [make_segment(store, files)] if files else [])

@@ -7,7 +7,7 @@ A layer is one generated member with its directories, the segments' members, and
 import hashlib
 import io
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, BinaryIO
 
 from airbyte_ci.errors import ImageError
 from airbyte_ci.oci import compress, tar
@@ -140,8 +140,33 @@ def _concatenate(store: Store, head: bytes, segments: Sequence[Segment]) -> Laye
 
 
 def layer_of(store: Store, entries: Iterable[Entry]) -> Layer:
-    """Returns a layer of any entries, for small layers: code, removals, files of a hook."""
+    """Returns a layer of any entries that no other layer shares: code, removals, files of a hook.
+
+    Its bytes are those of `assemble`, without a segment that the store would keep.
+    """
     ordered = tar.sorted_entries(entries)
-    directories = [entry for entry in ordered if entry.kind == "dir"]
+    head = io.BytesIO()
+    tar.write((entry for entry in ordered if entry.kind == "dir"), head)
     files = [entry for entry in ordered if entry.kind != "dir"]
-    return assemble(store, directories, [make_segment(store, files)] if files else [])
+    with store.draft(lambda file: tar.write(files, file)) as (raw, size), store.writer() as writer:
+        diff = hashlib.sha256(head.getvalue())
+        for piece in compress.members(io.BytesIO(head.getvalue()), len(head.getvalue())):
+            writer.write(piece)
+        for piece in compress.members(_HashedReader(raw, diff), size):
+            writer.write(piece)
+        diff.update(tar.END)
+        writer.write(compress.member(tar.END))
+    return Layer(Descriptor(LAYER_GZIP, writer.digest, writer.size), Digest(diff.hexdigest()))
+
+
+class _HashedReader:
+    """A stream whose bytes update a hash as they are read."""
+
+    def __init__(self, file: BinaryIO, hasher: "hashlib._Hash") -> None:
+        self._file = file
+        self._hasher = hasher
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(size)
+        self._hasher.update(data)
+        return data

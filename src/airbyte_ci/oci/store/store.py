@@ -236,6 +236,22 @@ class Store:
                 file.close()
             temporary.unlink(missing_ok=True)
 
+    @contextlib.contextmanager
+    def draft(self, write: Callable[[BlobWriter], None]) -> Iterator[tuple[BinaryIO, int]]:
+        """Gives a file with what `write` wrote, to read it during the block, and its size in bytes.
+
+        The file is never part of the store. Raises StoreError if the disk is full.
+        """
+        with _told(self.root):
+            handle, temporary = disk.create_unique(self._ingest)
+            temporary.unlink()
+        with os.fdopen(handle, "w+b") as file:
+            writer = BlobWriter(file, self.root)
+            write(writer)
+            with _told(self.root):
+                file.seek(0)
+            yield file, writer.size
+
     def require_space(self, size: int) -> None:
         """Raises StoreError unless `size` more bytes fit."""
         with _told(self.root):
