@@ -89,9 +89,14 @@ def members(store: Store, layer: Layer) -> dict[str, tarfile.TarInfo]:
     return found
 
 
+def install(store: Store, prepared: Environment) -> tuple[Layer, ...]:
+    with ThreadPoolExecutor(4) as pool:
+        return layers.install(store, prepared, cpython(), key=KEY, executor=pool).layers
+
+
 def added(shop: Shop, prepared: Environment) -> list[dict[str, tarfile.TarInfo]]:
     """The members of each layer."""
-    return [members(shop.store, layer) for layer in layers.install(shop.store, prepared, cpython(), KEY).layers]
+    return [members(shop.store, layer) for layer in install(shop.store, prepared)]
 
 
 KEY = Digest("a" * 64)
@@ -130,9 +135,9 @@ def test_the_layer_does_not_depend_on_what_was_ready(shop: Shop, tmp_path: Path)
     """A warm store and an empty one give the same layer."""
     packages = (shop.wheel("one", "1.0"), shop.wheel("two", "1.0"))
     shop.prepare(packages[1])
-    warm = layers.install(shop.store, shop.prepare(*packages), cpython(), KEY).layers
+    warm = install(shop.store, shop.prepare(*packages))
     other = Shop(tmp_path / "other", shop.index)
-    assert layers.install(other.store, other.prepare(*packages), cpython(), KEY).layers == warm
+    assert install(other.store, other.prepare(*packages)) == warm
 
 
 def test_another_layout_is_another_segment(shop: Shop) -> None:

@@ -2,6 +2,7 @@
 
 import random
 import tarfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -82,7 +83,8 @@ def test_a_layer_has_each_folder_once_and_before_its_files(tmp_path: Path) -> No
             Package(name=f"p{number}", version="1", wheel=FILE, segments=(segment,), paths=tuple(paths), fresh=False)
         )
     key = Digest("b" * 64)
-    made = layers.install(store, Environment(tuple(packages)), cpython(), key).layers
+    with ThreadPoolExecutor(4) as pool:
+        made = layers.install(store, Environment(tuple(packages)), cpython(), key=key, executor=pool).layers
     seen: set[str] = set()
     for number, layer in enumerate(made, 1):
         assert layer.descriptor.annotations == {layers.PART: f"{key} {number}/{len(made)}"}

@@ -76,9 +76,8 @@ class Installer:
     ) -> tuple[AddedLayer, ...]:
         """Returns the steps of an `InstallPackages`: the removals are below the packages and do not depend on them."""
         assert isinstance(operation, InstallPackages)
-        is_first = not any(isinstance(item, InstallPackages) for item in before)
         library = None
-        if operation.bytecode and is_first and not operation.in_one_layer:
+        if _needs_library(before, operation):
             self.tools.say("standard library")
             library = standard_library.compile_library(self.tools.store, self.base)
         return (
@@ -114,7 +113,16 @@ class Installer:
     def _make(self, evaluator: Evaluator, before: Sequence[Operation], operation: InstallPackages) -> Installed:
         self.tools.say("environment")
         site = _Site(self, evaluator, tuple(before), operation)
-        return self._keep(operation, site.make_one() if operation.in_one_layer else site.make())
+        if operation.in_one_layer:
+            return self._keep(operation, site.make_one())
+        library = None
+        if _needs_library(before, operation):
+            # While wheels are downloaded, for the step that comes next. A task of the pool waits for no other task.
+            library = self.tools.executor.submit(standard_library.compile_library, self.tools.store, self.base)
+        installed = site.make()
+        if library:
+            library.result()
+        return self._keep(operation, installed)
 
     def _keep(self, operation: InstallPackages, installed: Installed) -> Installed:
         self._known[operation] = installed
@@ -123,6 +131,12 @@ class Installer:
     @property
     def _root_identity(self) -> str:
         return str(Digest.of("\n".join(map(str, self.base.image.config.diff_ids)).encode()))
+
+
+def _needs_library(before: Sequence[Operation], operation: InstallPackages) -> bool:
+    """Returns whether the step compiles the base's standard library too: the first one does, except in base images."""
+    is_first = not any(isinstance(item, InstallPackages) for item in before)
+    return operation.bytecode and is_first and not operation.in_one_layer
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +207,8 @@ class _Site:
                 return known
             prepared = self._prepare()
             key = self._key(prepared.natives)
-            installed = layers.install(self.store, prepared, self.installer.base.python.interpreter, key)
+            interpreter, executor = self.installer.base.python.interpreter, self.installer.tools.executor
+            installed = layers.install(self.store, prepared, interpreter, key=key, executor=executor)
             self.store.remember(_place(key), installed.to_json())
             return installed
 

@@ -6,6 +6,7 @@ layers even if they are built separately.
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
@@ -104,12 +105,13 @@ def _bucket(name: str) -> int:
     return hashlib.sha256(name.encode()).digest()[0] % _BUCKETS
 
 
-def install(store: Store, environment: Environment, interpreter: Interpreter, key: Digest) -> Installed:
+def install(
+    store: Store, environment: Environment, interpreter: Interpreter, *, key: Digest, executor: Executor
+) -> Installed:
     """Returns the environment as layers with its key, so that a registry can identify them."""
     groups = grouped(environment.packages)
     layers = []
-    for number, packages in enumerate(groups, 1):
-        made = layer(store, packages, interpreter)
+    for number, made in enumerate(executor.map(lambda packages: layer(store, packages, interpreter), groups), 1):
         annotations = {PART: f"{key} {number}/{len(groups)}"}
         if environment.libraries:
             annotations[LIBRARIES] = " ".join(environment.libraries)
