@@ -179,7 +179,7 @@ def test_a_layer_whose_blob_is_gone_is_made_again(store: Store) -> None:
 
 @pytest.mark.parametrize("part", ["raw", "compressed"])
 def test_a_damaged_segment_never_becomes_a_layer(store: Store, part: str) -> None:
-    """Segments are verified while they are copied, and an incomplete layer is not stored."""
+    """Segments are verified before they are copied, unless nothing changed since they were written."""
     segment = make_segment(store, [Entry(path="f", content=b"x" * 5000)])
     damaged = store.path(getattr(segment, part))
     damaged.chmod(0o644)

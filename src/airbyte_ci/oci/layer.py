@@ -87,7 +87,7 @@ def make_segment(store: Store, entries: Iterable[Entry]) -> Segment:
         raise ImageError("a segment holds files only; directories belong to the layer")
     with store.writer() as raw:
         tar.write(ordered, raw)
-    with store.writer() as packed, store.open(raw.digest) as source:
+    with store.writer() as packed, store.verified(raw.digest).open("rb") as source:
         for piece in compress.members(source, raw.size):
             packed.write(piece)
     return Segment(raw.digest, raw.size, packed.digest, packed.size)
@@ -128,10 +128,10 @@ def _concatenate(store: Store, head: bytes, segments: Sequence[Segment]) -> Laye
         for piece in compress.members(io.BytesIO(head), len(head)):
             writer.write(piece)
         for segment in segments:
-            with store.open(segment.raw) as raw:
+            with store.verified(segment.raw).open("rb") as raw:
                 for chunk in chunks(raw):
                     diff.update(chunk)
-            with store.open(segment.compressed) as packed:
+            with store.verified(segment.compressed).open("rb") as packed:
                 for chunk in chunks(packed):
                     writer.write(chunk)
         diff.update(tar.END)
