@@ -18,14 +18,14 @@ _PROGRAMS = (
     "export",
     "(cd",
 )
-_COMMAND = re.compile(rf"(?:{'|'.join(map(re.escape, _PROGRAMS))}|\$EDITOR|/\S*python\S* -m pip) \S.*")
+_COMMAND = rf"(?:{'|'.join(map(re.escape, _PROGRAMS))}|\$EDITOR|/\S*python\S* -m pip) \S.*"
 # Placeholders that a person must replace.
-_OPEN = re.compile(r"…|\b(?:FILE|DIR|NAME|ADDRESS|PR_NUMBER|VERSION)\b|/a/folder")
+_OPEN = r"…|\b(?:FILE|DIR|NAME|ADDRESS|PR_NUMBER|VERSION)\b|/a/folder"
 
 
 def is_command(advice: str) -> bool:
     """Returns whether the advice is a command that a shell can run unchanged."""
-    return _COMMAND.fullmatch(advice) is not None and _OPEN.search(advice) is None and "; or " not in advice
+    return re.fullmatch(_COMMAND, advice) is not None and re.search(_OPEN, advice) is None and "; or " not in advice
 
 
 def to_json(advice: str) -> dict[str, str]:

@@ -25,10 +25,10 @@ _NUMBER_LIMIT = 400
 # libyaml builds nodes by recursion in C and crashes the process at about 10,000 levels. Brackets and indicators nest on
 # one line; every other level needs a line with more indentation, so the size limit bounds the depth.
 _BRACKET_LIMIT = 2_000
-_COMPACT = re.compile(rb"(?:[-?:][ \t]++){100}+")
+_COMPACT = rb"(?:[-?:][ \t]++){100}+"
 _INDENTED = b" " * (DEPTH_LIMIT // 2)
 # tomllib's time grows with the square of a key's parts.
-_LONG_KEY = re.compile(r"(?<![\w\"'-])(?:[\w\"'-]++[ \t]*+\.[ \t]*+){64}+")
+_LONG_KEY = r"(?<![\w\"'-])(?:[\w\"'-]++[ \t]*+\.[ \t]*+){64}+"
 
 _TEXT, _LIST, _MAPPING = (f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map"))
 
@@ -88,7 +88,7 @@ def _with_root(
     import yaml
 
     raw = _as_utf8(raw)
-    if len(raw) > size_limit or raw.count(b"[") + raw.count(b"{") > bracket_limit or _COMPACT.search(raw):
+    if len(raw) > size_limit or raw.count(b"[") + raw.count(b"{") > bracket_limit or re.search(_COMPACT, raw):
         raise _too_large()
     try:
         loader = _loader_class()(raw)
@@ -235,7 +235,7 @@ def load_toml(text: str, parse_float: Callable[[str], Any] = float, size_limit: 
 
     if len(text) > size_limit:
         raise _too_large()
-    if _LONG_KEY.search(text):
+    if re.search(_LONG_KEY, text):
         raise DocumentError("it is nested too deeply")
     try:
         return tomllib.loads(text, parse_float=parse_float)

@@ -21,14 +21,12 @@ QUOTED = "\n    "
 _STYLE = re.compile(r"\x1b\[(?:0|1|2|31|32|33|36|90)m")
 
 # Control sequences of terminals (ECMA-48, 5.4 and 5.6): colors and cursors, titles and links, strings, single commands.
-_SEQUENCE = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[PX^_][^\x1b]*\x1b\\|\x1b[ -/]*[0-Z\\^-~]"
-)
+_SEQUENCE = r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[PX^_][^\x1b]*\x1b\\|\x1b[ -/]*[0-Z\\^-~]"
 
 # A runner trims a line and then searches for `::`; the old form and those of Azure and TeamCity may be anywhere.
 # https://github.com/actions/runner/blob/main/src/Runner.Common/ActionCommand.cs
-_COMMAND = re.compile(r"^(\s*):(?=:)", re.MULTILINE)
-_OLD_COMMAND = re.compile(r"##(?=(?:vso|teamcity)?\[)")
+_COMMAND = r"(?m:^(\s*):(?=:))"
+_OLD_COMMAND = r"##(?=(?:vso|teamcity)?\[)"
 
 # First characters that make a spreadsheet compute a cell: https://owasp.org/www-community/attacks/CSV_Injection
 _FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r")  # also the full-width forms
@@ -94,7 +92,7 @@ def plain_lines(text: str) -> str:
     """
     if text.isprintable():
         return text
-    return escape_lines(_SEQUENCE.sub("", text).replace("\r\n", "\n").replace("\r", "\n"))
+    return escape_lines(re.sub(_SEQUENCE, "", text).replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def escape_block(text: str) -> str:
@@ -115,13 +113,13 @@ def _escape_styled(text: str) -> str:
 def disarm(text: str) -> str:
     """Returns the text without commands to a CI system: `::error::`, `##[error]`, `##vso[…]`."""
     if "::" in text:
-        text = _COMMAND.sub(r"\1\\x3a", text)
+        text = re.sub(_COMMAND, r"\1\\x3a", text)
     return disarm_old(text)
 
 
 def disarm_old(text: str) -> str:
     """Returns the text without the commands that may be anywhere in a line: `##[error]`, `##vso[…]`."""
-    return _OLD_COMMAND.sub(r"#\\x23", text) if "##" in text else text
+    return re.sub(_OLD_COMMAND, r"#\\x23", text) if "##" in text else text
 
 
 def plural(number: int, noun: str) -> str:
@@ -135,7 +133,7 @@ def dump_json(document: object, *, indent: int | None = None, sort_keys: bool = 
     # Outside of strings, JSON has only printable ASCII and line feeds, and no `#`.
     if not text.isprintable():
         text = "".join(mark if mark.isprintable() or mark == "\n" else json.dumps(mark)[1:-1] for mark in text)
-    return _OLD_COMMAND.sub(r"#\\u0023", text)
+    return re.sub(_OLD_COMMAND, r"#\\u0023", text) if "##" in text else text
 
 
 def escape_csv(value: object) -> str:

@@ -28,18 +28,18 @@ _FILES = frozenset(
 )
 _ENDINGS = (".p12", ".pfx", ".jks", ".keystore", ".kdbx", ".ppk", ".tfstate", ".tfvars")
 # `.env.local`, but not examples, which people commit.
-_VARIABLES = re.compile(r"\.env\..+(?<!\.example)(?<!\.sample)(?<!\.template)(?<!\.dist)")
+_VARIABLES = r"\.env\..+(?<!\.example)(?<!\.sample)(?<!\.template)(?<!\.dist)"
 # Read only if the name suggests a key; certificates have the same suffixes.
 _KEYS = (".pem", ".key", ".asc", ".gpg")
-_PRIVATE = re.compile(rb"-----BEGIN (?:[A-Z0-9 ]+ )?PRIVATE KEY(?: BLOCK)?-----")
-_ACCOUNT = re.compile(rb'"private_key"\s*:\s*"-----BEGIN')
+_PRIVATE = rb"-----BEGIN (?:[A-Z0-9 ]+ )?PRIVATE KEY(?: BLOCK)?-----"
+_ACCOUNT = rb'"private_key"\s*:\s*"-----BEGIN'
 _LOOKED_AT = 64 << 10
 
 
 def is_secret_name(name: str) -> bool:
     """Returns whether a file or folder of this name is a secret, independent of its place and content."""
     lower = name.lower()
-    return lower in _FOLDERS or lower in _FILES or lower.endswith(_ENDINGS) or _VARIABLES.fullmatch(lower) is not None
+    return lower in _FOLDERS or lower in _FILES or lower.endswith(_ENDINGS) or bool(re.fullmatch(_VARIABLES, lower))
 
 
 def is_secret(path: Path) -> bool:
@@ -48,8 +48,8 @@ def is_secret(path: Path) -> bool:
         return True
     lower = path.name.lower()
     if lower.endswith(_KEYS):
-        return _PRIVATE.search(_head(path)) is not None
-    return lower.endswith(".json") and _ACCOUNT.search(_head(path)) is not None
+        return re.search(_PRIVATE, _head(path)) is not None
+    return lower.endswith(".json") and re.search(_ACCOUNT, _head(path)) is not None
 
 
 def secret_part(path: PurePath) -> str:

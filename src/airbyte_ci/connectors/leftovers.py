@@ -5,7 +5,7 @@ import re
 # Change detection ignores exactly these, so every other reader must ignore at least these.
 FOLDERS = frozenset({"__pycache__", ".git", ".venv", ".mypy_cache", ".pytest_cache", ".ruff_cache"})
 # Swap, lock and backup files: of vim, nano and kate; of emacs; of most others; of JetBrains; of GTK.
-_EDITORS = re.compile(r"(?s:\..*\.(?:sw[a-z]|kate-swp)|\.#.*|#.*#|.*~|.*___jb_(?:tmp|old|bak)___|\.goutputstream-.*)")
+_EDITORS = r"(?s:\..*\.(?:sw[a-z]|kate-swp)|\.#.*|#.*#|.*~|.*___jb_(?:tmp|old|bak)___|\.goutputstream-.*)"
 _BYTE_CODE = (".pyc", ".pyo")
 
 
@@ -16,4 +16,4 @@ def is_byte_code(name: str) -> bool:
 
 def is_of_editor(name: str) -> bool:
     """Returns whether an editor creates a file of this name while another is open or saved."""
-    return _EDITORS.fullmatch(name) is not None
+    return re.fullmatch(_EDITORS, name) is not None

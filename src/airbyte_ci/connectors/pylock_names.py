@@ -6,12 +6,12 @@ from collections.abc import Iterable
 FILE = "pylock.toml"
 # Names of groups, extras and locks that only tests need.
 DEVELOPMENT = frozenset({"dev", "develop", "development", "test", "tests", "testing"})
-_PYLOCK = re.compile(r"pylock\.(?:([^./]+)\.)?toml")
+_PYLOCK = r"pylock\.(?:([^./]+)\.)?toml"
 
 
 def is_pylock(name: str | None) -> bool:
     """Returns whether a file has the name of a PEP 751 lock."""
-    return name is not None and _PYLOCK.fullmatch(name) is not None
+    return name is not None and re.fullmatch(_PYLOCK, name) is not None
 
 
 def of(names: Iterable[str]) -> tuple[str, ...]:
@@ -19,7 +19,7 @@ def of(names: Iterable[str]) -> tuple[str, ...]:
 
     Excludes locks for development.
     """
-    found = {name: match[1] for name in names if (match := _PYLOCK.fullmatch(name))}
+    found = {name: match[1] for name in names if (match := re.fullmatch(_PYLOCK, name))}
     if FILE in found:
         return (FILE,)
     return tuple(sorted(name for name, label in found.items() if label.lower() not in DEVELOPMENT))

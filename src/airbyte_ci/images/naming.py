@@ -18,12 +18,12 @@ _KNOWN = ", ".join(f"{{{name}}}" for name in _PLACEHOLDERS)
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _COMMIT_DIGITS = 12
 # A full semantic version, which always names the same image; `dev`, `latest`, `1` and `1.2` may move.
-_RELEASE = re.compile(r"v?\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?")
+_RELEASE = r"v?\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?"
 
 
 def is_release(tag: str, version: str) -> bool:
     """Whether a tag names a release of the connector, so it must not move to another image."""
-    return tag == version or _RELEASE.fullmatch(tag) is not None
+    return tag == version or re.fullmatch(_RELEASE, tag) is not None
 
 
 def refuse_unknown(option: str, templates: Iterable[str]) -> None:

@@ -11,9 +11,9 @@ from click import style
 from airbyte_ci.advice import is_command
 
 _PLACED = ("$EDITOR", "(cd", "docker build", "echo")
-_OF_CONNECTORS = re.compile(r"airbyte-ci connectors ((?:--name=\S+ )+)(?!.*--name=)(.+)")
+_OF_CONNECTORS = r"airbyte-ci connectors ((?:--name=\S+ )+)(?!.*--name=)(.+)"
 # Commands whose last argument can be repeated.
-_OF_MANY = re.compile(r"(git add|git rm|git push origin) ([^\s&;]+)")
+_OF_MANY = r"(git add|git rm|git push origin) ([^\s&;]+)"
 # In characters: a longer command is hard to read and is split.
 _LONG = 500
 
@@ -44,9 +44,9 @@ def merge(advices: Iterable[str], *, whole: int = 0) -> list[str]:
 
 def _split(advice: str) -> tuple[str, list[str]]:
     """Returns a command without its connector-specific arguments, and these arguments."""
-    if match := _OF_CONNECTORS.fullmatch(advice):
+    if match := re.fullmatch(_OF_CONNECTORS, advice):
         return f"airbyte-ci connectors \0 {match[2]}", match[1].split()
-    if match := _OF_MANY.fullmatch(advice):
+    if match := re.fullmatch(_OF_MANY, advice):
         return f"{match[1]} \0", [match[2]]
     return advice, []
 
