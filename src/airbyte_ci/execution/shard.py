@@ -1,11 +1,11 @@
 """Divides subjects into shards by their names, so that the jobs of a CI matrix share the work without asking anyone."""
 
-import hashlib
 import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from airbyte_ci.errors import UsageError
+from airbyte_ci.hashing import sha256
 from airbyte_ci.records import dataclass
 
 T = TypeVar("T")
@@ -64,5 +64,5 @@ def _preferred(name: str, shards: Iterable[int]) -> int:
     return max(shards, key=lambda shard: _hash(f"{shard}\0{name}"))
 
 
-def _hash(text: str) -> bytes:
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()
+def _hash(text: str) -> str:
+    return sha256(text.encode("utf-8", "surrogateescape"))

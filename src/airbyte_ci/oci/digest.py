@@ -1,11 +1,10 @@
 """Digests, the names of bytes (OCI image-spec, descriptor.md#digests). Knows hashing, not where bytes are stored."""
 
-import hashlib
-import re
 from collections.abc import Iterator
 from typing import Protocol
 
 from airbyte_ci.errors import ImageError
+from airbyte_ci.hashing import sha256
 from airbyte_ci.records import dataclass
 
 
@@ -15,7 +14,7 @@ class Readable(Protocol):
     def read(self, size: int = -1, /) -> bytes: ...
 
 
-_HEX = re.compile(r"[0-9a-f]{64}\Z")
+_HEX = "0123456789abcdef"
 CHUNK = 1 << 20
 
 
@@ -26,7 +25,7 @@ class Digest:
     hex: str
 
     def __post_init__(self) -> None:
-        if not _HEX.match(self.hex):
+        if len(self.hex) != 64 or self.hex.strip(_HEX):
             raise ImageError(f"{self.hex!r} is not a sha256 digest (64 lower-case hex digits)")
 
     def __str__(self) -> str:
@@ -55,11 +54,13 @@ class Digest:
 
     @classmethod
     def of(cls, data: bytes) -> "Digest":
-        return cls(hashlib.sha256(data).hexdigest())
+        return cls(sha256(data))
 
     @classmethod
     def of_stream(cls, stream: Readable) -> "Digest":
         """Hashes the stream to its end, in constant memory."""
+        import hashlib  # loads OpenSSL, for large data
+
         hasher = hashlib.sha256()
         for chunk in chunks(stream):
             hasher.update(chunk)

@@ -15,7 +15,6 @@ processes may share one store. Each use is marked with its time.
 import contextlib
 import errno
 import fcntl
-import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -23,6 +22,7 @@ from typing import Any, BinaryIO
 
 from airbyte_ci import disk
 from airbyte_ci.errors import BlobNotFound, DigestMismatch, StoreError
+from airbyte_ci.hashing import sha256
 from airbyte_ci.oci.digest import Digest, chunks
 from airbyte_ci.oci.image import (
     LAYOUT,
@@ -53,6 +53,8 @@ class BlobWriter:
     def __init__(self, file: BinaryIO, root: Path) -> None:
         self._file = file
         self._root = root
+        import hashlib  # loads OpenSSL, for large data
+
         self._hasher = hashlib.sha256()
         self.size = 0
 
@@ -73,6 +75,8 @@ class VerifyingReader:
 
     def __init__(self, file: BinaryIO, digest: Digest) -> None:
         self._file = file
+        import hashlib  # loads OpenSSL, for large data
+
         self._expected = digest
         self._hasher = hashlib.sha256()
 
@@ -85,11 +89,7 @@ class VerifyingReader:
 
     def _verify(self) -> None:
         if self._hasher.hexdigest() != self._expected.hex:
-            raise DigestMismatch(
-                f"reading {self._expected} from the store: its content was changed on disk",
-                advice="airbyte-ci store check --drop, then build again",
-                error_id="store-damaged",
-            )
+            raise _damaged(self._expected)
 
     def close(self) -> None:
         self._file.close()
@@ -180,8 +180,14 @@ class Store:
 
     def read(self, digest: Digest) -> bytes:
         """Returns all of a small blob, verified."""
-        with self.open(digest) as reader:
-            return reader.read()
+        self.has(digest)  # marks its use
+        try:
+            data = self.path(digest).read_bytes()
+        except FileNotFoundError as error:
+            raise self._missing(digest) from error
+        if Digest.of(data) != digest:
+            raise _damaged(digest)
+        return data
 
     def verified(self, digest: Digest) -> Path:
         """Returns the path of a blob after verifying it; raises BlobNotFound, DigestMismatch.
@@ -402,6 +408,14 @@ class Store:
         return self.root / "actions" / key.hex[:2] / key.hex
 
 
+def _damaged(digest: Digest) -> DigestMismatch:
+    return DigestMismatch(
+        f"reading {digest} from the store: its content was changed on disk",
+        advice="airbyte-ci store check --drop, then build again",
+        error_id="store-damaged",
+    )
+
+
 def _state(path: Path) -> _State | None:
     try:
         status = path.stat()
@@ -421,7 +435,7 @@ def _checked(raw: bytes) -> tuple[bytes, bytes] | None:
 
 def _checksum(rest: bytes) -> bytes:
     """Returns the checksum of an action's file. Code that knew no origins finds a wrong checksum, so no such action."""
-    return hashlib.sha256(b"with origin\n" + rest if b"\n" in rest else rest).hexdigest().encode()
+    return sha256(b"with origin\n" + rest if b"\n" in rest else rest).encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -437,7 +451,7 @@ class ActionKey(Digest):
 
     @classmethod
     def of_origin(cls, origin: bytes) -> "ActionKey":
-        return cls(hashlib.sha256(origin).hexdigest(), origin)
+        return cls(sha256(origin), origin)
 
 
 def action_key(kind: str, version: int, inputs: object) -> ActionKey:
