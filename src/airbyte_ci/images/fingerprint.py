@@ -6,7 +6,6 @@ detected. A change within the clock's resolution before the check is not trusted
 """
 
 import functools
-import hashlib
 import operator
 import os
 import stat
@@ -16,6 +15,7 @@ from pathlib import Path
 import airbyte_ci
 from airbyte_ci.connectors import leftovers
 from airbyte_ci.disk import DEPTH_LIMIT
+from airbyte_ci.hashing import sha256
 
 # Kernels stamp files with a clock that ticks every 1 to 10 ms; some file systems store one or two seconds.
 _GRAIN = 20_000_000
@@ -38,8 +38,8 @@ class Fingerprint:
         # If a root is a link, its files lie at the target.
         places = dict.fromkeys(place for root in roots for place in (root, root.resolve()))
         for place in places:
-            _walk(place, str(place), str(place).count("/"), left_out, lines, changes)
-        self.digest = hashlib.sha256("".join(lines).encode(errors="surrogateescape")).hexdigest()
+            _add(place, str(place), str(place).count("/") + DEPTH_LIMIT, left_out, lines, changes)
+        self.digest = sha256("".join(lines).encode(errors="surrogateescape"))
         self.newest = max(changes)
         self._coarse = all(changed % 1_000_000_000 == 0 for changed in changes)
 
@@ -54,49 +54,83 @@ def state_of_tool() -> Fingerprint:
     return Fingerprint([TOOL])
 
 
-def _walk(
+def _add(
     path: Path | os.DirEntry[str],
     name: str,
-    depth: int,
+    limit: int,
     left_out: Callable[[str], bool] | None,
     lines: list[str],
     changes: list[int],
 ) -> None:
-    """Appends a line for a path and each path below it, and their times of change (ns)."""
+    """Appends a line for a path and each path below it, and their times of change (ns).
+
+    Folders with more than `limit` slashes in their names are not read: deeper ones are refused elsewhere.
+    """
     try:
         status = path.stat(follow_symlinks=False)
     except FileNotFoundError:
         lines.append(f"{name}\0absent\n")
         return
-    _add(name, status, lines, changes)
-    if stat.S_ISLNK(status.st_mode):
-        # A link's target is compared when it is read; the link's own status shows where it is.
-        try:
-            _add(f"{name}\0target", path.stat(), lines, changes)
-        except OSError:
-            lines.append(f"{name}\0dangling\n")
-    if not stat.S_ISDIR(status.st_mode) or name.count("/") > depth + DEPTH_LIMIT:  # Deeper folders are refused.
+    if stat.S_ISDIR(status.st_mode):
+        # A folder changes when a tool creates its cache inside; its entries are compared by name instead.
+        lines.append(f"{name}\0{status.st_mode} {status.st_dev} {status.st_ino}\n")
+        if name.count("/") <= limit:
+            _add_entries(path, name, limit, left_out, lines, changes)
         return
+    lines.append(_line(name, status))
+    changes.append(status.st_ctime_ns)
+    if stat.S_ISLNK(status.st_mode):
+        _add_target(path, name, lines, changes)
+
+
+def _add_entries(
+    path: Path | os.DirEntry[str],
+    name: str,
+    limit: int,
+    left_out: Callable[[str], bool] | None,
+    lines: list[str],
+    changes: list[int],
+) -> None:
+    """Appends the lines of a folder's entries, first those of the files: only by their names, below the folder's."""
     with os.scandir(path) as entries:
         inside = sorted(entries, key=_name)
+    others = []
     for entry in inside:
         file = entry.name
-        if file in leftovers.FOLDERS or file.endswith(".pyc"):
+        if file in leftovers.FOLDERS or file.endswith(".pyc") or (left_out and left_out(f"{name}/{file}")):
             continue
-        below = f"{name}/{file}"
-        if left_out is None or not left_out(below):
-            _walk(entry, below, depth, left_out, lines, changes)
+        if entry.is_file(follow_symlinks=False):
+            try:
+                status = entry.stat(follow_symlinks=False)
+            except FileNotFoundError:
+                continue  # removed at this moment
+            lines.append(_line(file, status))
+            changes.append(status.st_ctime_ns)
+        else:
+            others.append(entry)
+    for entry in others:
+        _add(entry, f"{name}/{entry.name}", limit, left_out, lines, changes)
 
 
 _name = operator.attrgetter("name")
 
 
-def _add(name: str, status: os.stat_result, lines: list[str], changes: list[int]) -> None:
-    mode, inode, device, _, _, _, size, *_ = status
-    # A folder changes when a tool creates its cache inside; its entries are compared by name instead.
-    if stat.S_ISDIR(mode):
-        lines.append(f"{name}\0{mode} {device} {inode}\n")
+def _add_target(path: Path | os.DirEntry[str], name: str, lines: list[str], changes: list[int]) -> None:
+    """Appends a line for a link's target. It is compared when it is read; the link's own line shows where it is."""
+    try:
+        status = path.stat()
+    except OSError:
+        lines.append(f"{name}\0dangling\n")
         return
-    changed = status.st_ctime_ns
-    lines.append(f"{name}\0{mode} {device} {inode} {size} {status.st_mtime_ns} {changed}\n")
-    changes.append(changed)
+    if stat.S_ISDIR(status.st_mode):
+        lines.append(f"{name}\0target\0{status.st_mode} {status.st_dev} {status.st_ino}\n")
+        return
+    lines.append(_line(f"{name}\0target", status))
+    changes.append(status.st_ctime_ns)
+
+
+def _line(name: str, status: os.stat_result) -> str:
+    return (
+        f"{name}\0{status.st_mode} {status.st_dev} {status.st_ino} {status.st_size} "
+        f"{status.st_mtime_ns} {status.st_ctime_ns}\n"
+    )
