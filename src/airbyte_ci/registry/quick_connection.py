@@ -4,9 +4,9 @@ It knows no logins, proxies, redirects and retries: the client does. But the lib
 take longer to import than these requests take.
 """
 
-import socket
+# The part of `socket` that is written in C: all of it takes longer to import than a request takes.
+import _socket
 from collections.abc import Mapping
-from typing import Any
 from urllib.parse import urlsplit
 
 from airbyte_ci.records import dataclass
@@ -32,17 +32,19 @@ class QuickConnection:
     def __init__(self, host: str, *, plain: bool) -> None:
         parts = urlsplit(f"//{host}")
         name, port = parts.hostname or "", parts.port or (80 if plain else 443)
-        # Bytes: for text, Python loads the tables of international domain names.
-        address: tuple[Any, int] = (name.encode("ascii"), port)
         self._host = host
         self.origin = f"{'http' if plain else 'https'}://{host}"
-        self._socket = socket.create_connection(address, timeout=_PATIENCE)
+        # Bytes: for text, Python loads the tables of international domain names.
+        self._socket = _connected(name.encode("ascii"), port)
         # A head and its body are two packets; the second one must not wait for an answer to the first.
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
         if not plain:
+            import socket
             import ssl
 
-            self._socket = ssl.create_default_context().wrap_socket(self._socket, server_hostname=name)
+            whole = socket.socket(fileno=self._socket.detach())
+            whole.settimeout(_PATIENCE)
+            self._socket = ssl.create_default_context().wrap_socket(whole, server_hostname=name)
 
     def __enter__(self) -> "QuickConnection":
         return self
@@ -85,6 +87,22 @@ class QuickConnection:
         if not piece or before > _LIMIT:
             raise ValueError("no whole answer")
         return piece
+
+
+def _connected(name: bytes, port: int) -> _socket.socket:
+    """Returns a connection to the first address of a host that answers; raises OSError."""
+    failure = OSError("no address")
+    for family, kind, protocol, _, address in _socket.getaddrinfo(name, port, type=_socket.SOCK_STREAM):
+        made = _socket.socket(family, kind, protocol)
+        made.settimeout(_PATIENCE)
+        try:
+            made.connect(address)
+        except OSError as error:
+            made.close()
+            failure = error
+        else:
+            return made
+    raise failure
 
 
 def _parse(head: bytes) -> QuickAnswer:
