@@ -5,6 +5,9 @@ from collections.abc import Mapping
 
 import click
 
+# The key of a context in which groups parse their hidden options too.
+_HIDDEN = "airbyte_ci.hidden"
+
 
 class LazyGroup(click.Group):
     """`lazy` maps a name to (module, attribute, one-line help); `a_b` and `a-b` are the same command.
@@ -29,6 +32,18 @@ class LazyGroup(click.Group):
     def shorts(self) -> dict[str, str]:
         """Returns the one-line help of each command."""
         return {name: short for name, (_, _, short) in self._lazy.items()}
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        found = super().get_params(ctx)
+        return found if ctx.meta.get(_HIDDEN) else [item for item in found if not getattr(item, "hidden", False)]
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        # Few command lines have one of the hidden options, which are half of a group's.
+        try:
+            return super().parse_args(ctx, [*args])
+        except click.NoSuchOption:
+            ctx.meta[_HIDDEN] = True
+            return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
         return list(self._lazy)

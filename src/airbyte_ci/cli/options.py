@@ -4,15 +4,17 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connectors.select import Selection
 from airbyte_ci.errors import UsageError
-from airbyte_ci.execution.shard import Shard
 from airbyte_ci.records import dataclass
+
+if TYPE_CHECKING:  # few runs are a part of several
+    from airbyte_ci.execution.shard import Shard
 
 NOTHING_ASKED = Selection()
 DEFAULT_CONCURRENCY = 5
@@ -28,7 +30,7 @@ class SelectionOptions:
     selection: Selection = NOTHING_ASKED
     everything: bool = False
     concurrency: int = DEFAULT_CONCURRENCY
-    shard: Shard | None = None
+    shard: "Shard | None" = None
 
     def whole(self, selected: int) -> int:
         """Returns how many connectors `--all` selects, if it is the only filter; else 0."""
@@ -175,7 +177,7 @@ def with_selection(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @selection_options
     @json_option
-    def command(*arguments: object, as_json: bool, shard: Shard | None = None, **options: object) -> Any:  # noqa: ANN401  # click's callables
+    def command(*arguments: object, as_json: bool, shard: "Shard | None" = None, **options: object) -> Any:  # noqa: ANN401  # click's callables
         # Commands of other groups than `connectors` have no options of their group.
         given: GroupState | Settings = click.get_current_context().obj
         state = GroupState(given, SelectionOptions()) if isinstance(given, Settings) else given
@@ -191,12 +193,18 @@ def with_shard(function: Callable[..., Any]) -> Callable[..., Any]:
     """Adds `--shard` to a command of `with_selection`, which makes it a part of the selection."""
     option = click.option(
         "--shard",
-        callback=lambda _context, _option, given: None if given is None else Shard.parse(given),
+        callback=lambda _context, _option, given: None if given is None else _parse_shard(given),
         metavar="I/N",
         help="Take only part I of N parts of the selected connectors, for the jobs of a CI matrix (default: all).",
     )
     decorated: Callable[..., Any] = option(function)
     return decorated
+
+
+def _parse_shard(given: str) -> "Shard":
+    from airbyte_ci.execution.shard import Shard
+
+    return Shard.parse(given)
 
 
 def with_distribution(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -8,7 +8,6 @@ from typing import Any
 import click
 
 from airbyte_ci.cli.options import SelectionOptions
-from airbyte_ci.cli.report_file import write_report
 from airbyte_ci.records import dataclass
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -26,6 +25,7 @@ class ResultFiles:
         """Writes the requested files about the JSON documents of a command; raises UsageError."""
         if not (self.html or self.markdown):
             return
+        from airbyte_ci.cli.report_file import write_report
         from airbyte_ci.reports import results
 
         shard = asked.facts.get("shard", "")
