@@ -1,8 +1,10 @@
 """How long a fleet takes on many workers: measured jobs, and a simulation of more of them than any machine here has.
 
 python bench/scaling.py measure FILE     builds the real environments one after the other, and writes their costs
-python bench/scaling.py simulate FILE    prints a Markdown table
+python bench/scaling.py simulate FILE    prints the sentences' figures and the table of docs/many-machines.md
+python bench/scaling.py engines          builds environments on this machine and on a Dask cluster of two workers
 
+The folder of `measure` keeps the store and the costs so far, so that an interrupted run continues where it was.
 Costs are processor seconds, which other programs on the machine change little. A job of the simulation downloads what
 its worker has not, works on one processor, and pushes what the registry has not. Jobs are started one after the other
 by a scheduler that needs the measured time for each, and go to the worker that is free first, as with Dask.
@@ -19,9 +21,9 @@ import shutil
 import subprocess
 import sys
 import tarfile
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,62 +38,88 @@ PROJECT = Path(__file__).resolve().parents[1]
 LOCKS = PROJECT.parent / "shared/fleet/locks-2024-06.tar.xz"
 COMMAND = (sys.executable, "-m", "airbyte_ci")
 TASKS = 2000
+_BEGUN = {"begun": True}
 MB = 10**6
 
 
 # --- measuring -----------------------------------------------------------------------------------
 
 
-def measure(target: Path) -> None:
+def measure(target: Path, folder: Path, count: int) -> None:
     """Writes each job's processor seconds and wheels, and the processor seconds of Dask's scheduler for a task."""
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
-        folder = Path(name)
-        variables = {**os.environ, "AIRBYTE_CI_HOME": str(folder / "home")}
-        subprocess.run([PROJECT / "scripts/scratch-fleet", folder / "base"], check=True)
-        made = ("--repo", folder / "base", "base-images", "build", "--root", "debian")
-        base = _output(made, PROJECT, variables).splitlines()[-1]
-        sizes: dict[str, int] = {}
-        jobs = []
-        for connector in _connectors(folder):
-            try:
-                used = _job(connector, base, variables)
-            except subprocess.CalledProcessError:
-                print(f"{connector.name} is left out: it cannot be built", file=sys.stderr)
-                continue
-            plan = json.loads(_output(_build(connector, base, "--print-plan"), connector.parents[2], variables))
-            wheels = _wheels(plan, Store(folder / "home"))
-            fresh = wheels.keys() - sizes.keys()
-            sizes |= wheels
-            job = {"name": connector.name, "seconds": used, "fresh": len(fresh), "wheels": [*wheels]}
-            jobs.append(job)
-            print(f"{connector.name}: {used:.1f} s, {len(fresh)} of {len(wheels)} wheels are new", file=sys.stderr)
-        names = {name: number for number, name in enumerate(sizes)}
-        document = {
-            "day": f"{datetime.now(UTC):%Y-%m-%d}",
-            "machine": f"{os.cpu_count()} × {_processor()}, Python {platform.python_version()}",
-            "scheduler": scheduler_seconds(),
-            "base": _size_of(Store(folder / "home"), base),
-            "sizes": [*sizes.values()],
-            "jobs": [{**job, "wheels": [names[item] for item in job["wheels"]]} for job in jobs],
-        }
+    variables = {**os.environ, "AIRBYTE_CI_HOME": str(folder / "home")}
+    base = _base(folder, variables)
+    done = [_measured(connector, base, folder, variables) for connector in _connectors(folder)[:count]]
+    sizes: dict[str, int] = {}
+    jobs = []
+    for job in done:
+        if "wheels" in job:
+            jobs.append({**job, "fresh": len(job["wheels"].keys() - sizes.keys()), "wheels": [*job["wheels"]]})
+            sizes |= job["wheels"]
+    names = {name: number for number, name in enumerate(sizes)}
+    document = {
+        "day": f"{datetime.now(UTC):%Y-%m-%d}",
+        "machine": f"{os.cpu_count()} × {_processor()}, Python {platform.python_version()}",
+        "scheduler": scheduler_seconds(),
+        "base": _size_of(Store(folder / "home"), base),
+        "sizes": [*sizes.values()],
+        "jobs": [{**job, "wheels": [names[item] for item in job["wheels"]]} for job in jobs],
+    }
     rows = ",\n  ".join(json.dumps(job) for job in document.pop("jobs"))
     rest = ",\n ".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in document.items())
     target.write_text(f'{{{rest},\n "jobs": [\n  {rows}\n]}}\n')
 
 
-def _connectors(folder: Path) -> Iterator[Path]:
+def _measured(connector: Path, base: str, folder: Path, variables: Mapping[str, str]) -> dict[str, Any]:
+    """The costs of a job, from an earlier run if it has them.
+
+    A job that was interrupted left wheels in the store, so its costs are not those of a first build.
+    """
+    record = folder / "jobs" / f"{connector.name}.json"
+    if record.exists() and (known := json.loads(record.read_text())) != _BEGUN:
+        return dict(known)
+    job: dict[str, Any] = {"name": connector.name, "seconds": 0.0}
+    if record.exists():
+        job["interrupted"] = True
+    record.parent.mkdir(exist_ok=True)
+    record.write_text(json.dumps(_BEGUN))
+    try:
+        job["seconds"] = _job(connector, base, variables)
+    except subprocess.CalledProcessError:
+        print(f"{connector.name} is left out: it cannot be built", file=sys.stderr)
+    else:
+        plan = json.loads(_output(_build(connector, base, "--print-plan"), connector.parents[2], variables))
+        job["wheels"] = _wheels(plan, Store(folder / "home"))
+        print(f"{connector.name}: {job['seconds']:.1f} s, {len(job['wheels'])} wheels", file=sys.stderr)
+    record.write_text(json.dumps(job))
+    return job
+
+
+def _base(folder: Path, variables: Mapping[str, str]) -> str:
+    """The address of the demo's base image, which is built once in a folder."""
+    record = folder / "base.txt"
+    if not record.exists():
+        subprocess.run([PROJECT / "scripts/scratch-fleet", folder / "base"], check=True)
+        made = ("--repo", folder / "base", "base-images", "build", "--root", "debian")
+        record.write_text(_output(made, PROJECT, variables).splitlines()[-1])
+    return record.read_text()
+
+
+def _connectors(folder: Path) -> list[Path]:
     """The folders of the real environments, with code of the examples' shape."""
     with tarfile.open(LOCKS) as archive:
         archive.extractall(folder / "locks", filter="data")
+    found = []
     for lock in sorted((folder / "locks").rglob("poetry.lock")):
         target = folder / "fleet/airbyte-integrations/connectors" / lock.parent.name
         package = target / lock.parent.name.replace("-", "_")
-        package.mkdir(parents=True)
+        package.mkdir(parents=True, exist_ok=True)
         (package / "__init__.py").touch()
         (target / "main.py").write_text("print('{}')\n")
         for file in ("poetry.lock", "pyproject.toml", "metadata.yaml"):
             shutil.copy(lock.parent / file, target / file)
-        yield target
+        found.append(target)
+    return found
 
 
 def _build(connector: Path, base: str, *more: str) -> tuple[str, ...]:
@@ -260,13 +288,15 @@ class Simulation:
 def fitted(document: Mapping[str, Any]) -> tuple[Costs, float]:
     """The costs of jobs by least squares, and the share of the variance that they explain.
 
-    The first job is left out: it also prepares what the base image needs.
+    The first job is left out, because it also prepares what the base image needs, and interrupted ones.
     """
     sizes, seen = document["sizes"], set(document["jobs"][0]["wheels"])
     rows, seconds = [], []
     for job in document["jobs"][1:]:
         fresh = set(job["wheels"]) - seen
         seen |= fresh
+        if "interrupted" in job:
+            continue
         rows.append((1.0, float(len(fresh)), sum(sizes[item] for item in fresh) / MB))
         seconds.append(job["seconds"])
     normal = [[sum(row[i] * row[j] for row in rows) for j in range(3)] for i in range(3)]
@@ -298,29 +328,166 @@ def simulate(source: Path) -> None:
         f"for each MB of these (R² {explained:.2f}); scheduler {costs.scheduler * 1000:.2f} ms for a job; "
         f"{fresh:.0%} of a job's wheels are new\n"
     )
-    print("| connectors | workers | time | speed-up | busy | shared wheels | registry of 100 MB/s |")
+    print(
+        "| Connectors | Workers | Time | Speed-up | Workers are busy | If workers shared prepared wheels "
+        "| With a registry of 100 MB/s |"
+    )
     print("|---|---|---|---|---|---|---|")
-    for count in (len(environments.jobs), 400, 4000):
+    for count in (400, 4000):
         alone = Simulation(environments, costs, Setting(1), count).seconds
         for workers in (1, 2, 8, 50):
             own = Simulation(environments, costs, Setting(workers), count)
             shared = Simulation(environments, costs, Setting(workers, is_shared=True), count)
             slow = Simulation(environments, costs, Setting(workers, registry=100 * MB), count)
             busy = own.busy / own.seconds / workers
-            cells = (f"{alone / own.seconds:.1f} ×", f"{busy:.0%}", _time(shared.seconds), _time(slow.seconds))
+            cells = (f"{_short(alone / own.seconds)} ×", f"{busy:.0%}", _time(shared.seconds), _time(slow.seconds))
             print(f"| {count:,} | {workers} | {_time(own.seconds)} | {' | '.join(cells)} |")
 
 
 def _time(seconds: float) -> str:
-    return f"{seconds / 60:.1f} min"
+    return f"{_short(seconds / 60)} min"
+
+
+def _short(value: float) -> str:
+    return f"{value:.1f}" if value < 10 else f"{value:.0f}"
+
+
+# --- comparing engines ---------------------------------------------------------------------------
+
+
+def engines(folder: Path, count: int) -> None:
+    """Prints the ratios of a Dask cluster of two workers to the processes of one command, and compares the digests.
+
+    Both begin with a store that has only the base image; the workers are on one machine and share theirs.
+    """
+    variables = {**os.environ, "AIRBYTE_CI_HOME": str(folder / "home")}
+    base = _base(folder, variables)
+    names = [connector.name for connector in _connectors(folder)[:count]]
+    _publish(folder)
+    selected = [f"--name={name}" for name in names]
+    build = ("connectors", *selected, "build", "--json", "--no-verify", "--base-image", base)
+    here = _run((*build, "--concurrency", "2"), folder, _store(folder, base, "here"), ())
+    with _cluster(folder, _store(folder, base, "workers")) as (address, processes):
+        there = _run((*build, "--executor", address), folder, folder / "client", processes)
+    for name, one in (("this machine", here), ("Dask, 2 workers", there)):
+        print(f"{name:<16} {len(one.digests)} of {count} built, processor {one.processor:.1f} s, wall {one.wall:.1f} s")
+    same = here.digests == there.digests
+    ratios = f"processor {there.processor / here.processor:.2f} ×, wall {there.wall / here.wall:.2f} ×"
+    print(f"Dask ÷ this machine: {ratios}, {'the same digests' if same else 'DIFFERENT DIGESTS'}")
+    if not same or not here.digests:
+        sys.exit(1)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A build of the fleet: the digests by connector, and the seconds of all its processes."""
+
+    digests: Mapping[str, str]
+    processor: float
+    wall: float
+
+
+def _run(arguments: Sequence[str], folder: Path, home: Path, processes: Sequence[subprocess.Popen[bytes]]) -> Run:
+    """Runs the command; `processes` and what they started work for it too. Some environments cannot be built."""
+    variables = {**os.environ, "AIRBYTE_CI_HOME": str(home)}
+    before, started = _used(processes), time.perf_counter()
+    command = [*COMMAND, *arguments]
+    done = subprocess.run(command, cwd=folder / "fleet", env=variables, stdout=subprocess.PIPE, text=True, check=False)
+    wall, processor = time.perf_counter() - started, _used(processes) - before
+    documents = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    for item in documents:
+        if not item.get("digest"):
+            print(f"{item['name']} cannot be built: {str(item.get('reason'))[:200]}", file=sys.stderr)
+    return Run({item["name"]: item["digest"] for item in documents if item.get("digest")}, processor, wall)
+
+
+def _used(processes: Sequence[subprocess.Popen[bytes]]) -> float:
+    """Processor seconds of the children that ended, and of these processes with their children that ended."""
+    times = os.times()
+    used = times.children_user + times.children_system
+    for process in processes:
+        fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+        used += sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+    return used
+
+
+def _publish(folder: Path) -> None:
+    """Commits the environments, and pushes them to a repository of which workers take them."""
+    remote, fleet = folder / "remote.git", folder / "fleet"
+    for path in (remote, fleet / ".git"):
+        shutil.rmtree(path, ignore_errors=True)
+    subprocess.run(["git", "init", "-q", "--bare", "-b", "main", remote], check=True)
+    git = ("git", "-c", "user.name=bench", "-c", "user.email=bench@example.com")
+    for words in (
+        ("init", "-q", "-b", "main"),
+        ("add", "-A"),
+        ("commit", "-qm", "fleet"),
+        ("remote", "add", "origin", f"file://{remote}"),
+        ("push", "-q", "origin", "main"),
+    ):
+        subprocess.run([*git, *words], cwd=fleet, check=True)
+
+
+def _store(folder: Path, base: str, name: str) -> Path:
+    """A new store that has only the base image."""
+    sys.path.insert(0, str(PROJECT))
+    from tests.e2e.tiny import with_base
+
+    shutil.rmtree(folder / name, ignore_errors=True)
+    return with_base(Store(folder / "home"), base, folder / name)
+
+
+@contextmanager
+def _cluster(folder: Path, home: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
+    """A scheduler and two workers with one store, each of one thread: the address for --executor, and the processes."""
+    info = folder / "scheduler.json"
+    info.unlink(missing_ok=True)
+    python = (sys.executable, "-m")
+    worker = ("--nthreads=1", "--no-dashboard", "--no-nanny")
+    commands: list[Sequence[str]] = [
+        (*python, "distributed.cli.dask_scheduler", "--port=0", "--no-dashboard", f"--scheduler-file={info}"),
+        *[(*python, "distributed.cli.dask_worker", f"--scheduler-file={info}", *worker)] * 2,
+    ]
+    variables = {**os.environ, "AIRBYTE_CI_HOME": str(home)}
+    with ExitStack() as opened:
+        processes = []
+        for number, command in enumerate(commands):
+            log = opened.enter_context((folder / f"dask-{number}.log").open("wb"))
+            process = subprocess.Popen(command, env=variables, stdout=log, stderr=log)
+            opened.callback(process.wait)
+            opened.callback(process.terminate)
+            processes.append(process)
+            expected = "Registered to:" if number else "Scheduler at:"
+            while expected not in (folder / f"dask-{number}.log").read_text():
+                assert process.poll() is None, (folder / f"dask-{number}.log").read_text()
+                time.sleep(0.1)
+        yield json.loads(info.read_text())["address"].replace("tcp://", "dask://"), processes
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("action", choices=("measure", "simulate"))
-    parser.add_argument("file", type=Path)
+    actions = parser.add_subparsers(dest="action", required=True)
+    for name in ("measure", "simulate", "engines"):
+        action = actions.add_parser(name)
+        if name != "engines":
+            action.add_argument("file", type=Path)
+        if name != "simulate":
+            action.add_argument("--count", type=int, default=100, help="take only so many environments (default: all)")
+            action.add_argument(
+                "--folder",
+                type=Path,
+                default=PROJECT / f".scratch/{name}",
+                help="keep the stores here (default: .scratch/NAME)",
+            )
     given = parser.parse_args()
-    measure(given.file) if given.action == "measure" else simulate(given.file)
+    if given.action == "simulate":
+        simulate(given.file)
+        return
+    given.folder.mkdir(parents=True, exist_ok=True)
+    if given.action == "measure":
+        measure(given.file, given.folder.resolve(), given.count)
+    else:
+        engines(given.folder.resolve(), given.count)
 
 
 if __name__ == "__main__":
