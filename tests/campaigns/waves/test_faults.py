@@ -301,6 +301,17 @@ def test_the_state_of_400_pull_requests_takes_few_requests(run: Run, hub: Hub, g
     assert (len(found), hub.queries - before) == (2, 4)
 
 
+def test_a_status_takes_two_requests_for_100_connectors(run: Run, hub: Hub, github: Double) -> None:
+    """The whole command asks for the pull requests, and for the reverts of the merged ones, and nothing else."""
+    assert run()[0] == 0
+    for number in hub.pulls:
+        hub.checks[number] = "SUCCESS"
+    assert run()[1].count("is merged") == 2
+    before = len(github.requests), hub.queries
+    assert run("status", "terms")[0] == 0
+    assert (len(github.requests) - before[0], hub.queries - before[1]) == (0, 2)
+
+
 def recorded(hub: Hub) -> dict[str, Any]:
     """The states on the branch of the campaign."""
     text = git(hub.remote, "show", "airbyte-ci/campaign-state/terms:campaigns/terms.state.json")
