@@ -31,7 +31,7 @@ from airbyte_ci.dagger import (
 from airbyte_ci.errors import CommandFailed, HookError, SandboxError
 from airbyte_ci.hooks import conversation
 from airbyte_ci.hooks.conversation import Conversation, HookRecord
-from tests.sandbox.test_sandbox_death import processes, until
+from tests.processes import processes, until
 
 Write = Callable[[str], Path]
 

@@ -26,7 +26,7 @@ from airbyte_ci.rootfs.tree import Tree
 from airbyte_ci.sandbox import control_groups, network, sandbox, seccomp
 from airbyte_ci.sandbox.command import Limits
 from airbyte_ci.sandbox.sandbox import Command, Finished
-from tests.sandbox.test_sandbox_death import processes, until
+from tests.processes import processes, until
 from tests.small_image import image_entries
 
 pytestmark = pytest.mark.slow

@@ -5,9 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 import uuid
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,6 +16,7 @@ from airbyte_ci.oci.store.store import Store
 from airbyte_ci.rootfs.tree import Tree
 from airbyte_ci.sandbox import control_groups, sandbox
 from airbyte_ci.sandbox.sandbox import Command, Network
+from tests.processes import processes, until
 
 pytestmark = pytest.mark.slow
 
@@ -34,28 +33,6 @@ sleep {marker}
 def marker() -> str:
     """A number of seconds that no other process sleeps."""
     return f"4242.{uuid.uuid4().int % 10**15:015d}"
-
-
-def processes(word: str) -> list[int]:
-    """The processes of this machine, in all namespaces below this one, whose argv contains a word."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            if word.encode() in path.read_bytes() and int(path.parts[2]) != os.getpid():
-                found.append(int(path.parts[2]))
-        except OSError:
-            continue
-    return found
-
-
-def until(condition: Callable[[], bool], seconds: float = 20) -> bool:
-    """Waits for a condition; whether it came."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 @pytest.mark.parametrize("network", ["none", "private"])
