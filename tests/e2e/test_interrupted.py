@@ -16,6 +16,7 @@ from airbyte_ci.oci.store.store import Store
 from airbyte_ci.registry.client import client_of_user
 from airbyte_ci.registry.options import RegistryOptions
 from tests.e2e.conftest import Base, airbyte_ci
+from tests.processes import until
 
 pytestmark = pytest.mark.slow
 BUILD = ("connectors", "--name=source-exchange-rates-archive", "build")
@@ -61,10 +62,8 @@ def test_a_build_that_was_stopped_is_taken_up_again(
         _, error = process.communicate(timeout=60)
         assert process.returncode in (0, 130, -number), error
         assert "Traceback" not in error
-        deadline = time.monotonic() + 10
-        while left_behind(home) and time.monotonic() < deadline:
-            time.sleep(0.05)  # the kernel takes down namespaces on its own time
-        assert left_behind(home) == []
+        # The kernel takes down namespaces on its own time.
+        assert until(lambda: not left_behind(home)), left_behind(home)
     finished = airbyte_ci(*BUILD, f"--base-image={address}", cwd=fleet, home=home)
     assert finished.code == 0, finished.out + finished.err
 

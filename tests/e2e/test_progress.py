@@ -16,15 +16,21 @@ from airbyte_ci.oci.store.check import check
 from airbyte_ci.oci.store.store import Store
 from tests.e2e.test_interrupted import left_behind
 from tests.e2e.tiny import Tiny, with_base
+from tests.processes import Pause, until
 
 pytestmark = pytest.mark.slow
 SLOW = """async def pre_connector_install(container):
-    return container.with_exec(["sh", "-c", "sleep {seconds}; echo {name} > /hooked"])
+    return container.with_exec(["sh", "-c", "{pause}; echo {name} > /hooked"])
 """
 
 
-def _at_a_terminal(tiny: Tiny, *arguments: str, home: Path) -> tuple[int, str, str]:
-    """The command with a pseudo-terminal as its stderr: exit code, stdout, and what the terminal got."""
+def _at_a_terminal(
+    tiny: Tiny, *arguments: str, home: Path, pause: Pause | None = None, until_seen: tuple[str, ...] = ()
+) -> tuple[int, str, str]:
+    """The command with a pseudo-terminal as its stderr: exit code, stdout, and what the terminal got.
+
+    A pause ends when the terminal has got these texts.
+    """
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "airbyte_ci", *arguments],
@@ -42,6 +48,8 @@ def _at_a_terminal(tiny: Tiny, *arguments: str, home: Path) -> tuple[int, str, s
                 seen += os.read(ours, 1 << 16)
             except OSError:  # the other end is closed
                 break
+        if pause and all(text.encode() in seen for text in until_seen):
+            pause.end()
     os.close(ours)
     out, _ = process.communicate(timeout=60)
     return process.returncode, out.decode(), seen.decode()
@@ -74,17 +82,15 @@ def _screen(text: str) -> list[str]:
 
 def test_live_lines_come_and_go(tiny: Tiny) -> None:
     """One line for each running connector, and none at the end; none without a terminal."""
-    second = tiny.add("source-second")
+    second, pause = tiny.add("source-second"), Pause()
     for folder in (tiny.connector(), second):
-        # A command that no build before has run, nor one of an earlier session in this store.
-        hook = SLOW.format(seconds=1.5, name=f"{folder.name}-{time.time_ns()}")
-        (folder / "build_customization.py").write_text(hook)
+        (folder / "build_customization.py").write_text(SLOW.format(pause=pause.shell, name=folder.name))
     command = ("connectors", "--all", "--concurrency=2", "build", "--json")
-    code, out, seen = _at_a_terminal(tiny, *command, home=tiny.home)
+    # This terminal reports zero columns: whole lines are shown anyway.
+    lines = ("source-tiny · pre hook", "source-second · pre hook")
+    code, out, seen = _at_a_terminal(tiny, *command, home=tiny.home, pause=pause, until_seen=lines)
     assert (code, len(out.splitlines())) == (0, 2), out
-    for name in ("source-tiny", "source-second"):
-        # This terminal reports zero columns: whole lines are shown anyway.
-        assert f"{name} · pre hook" in seen
+    assert all(line in seen for line in lines)
     assert "\x1b[2K" in seen
     assert _screen(seen) == []
     quiet = tiny.run(*command)
@@ -95,26 +101,21 @@ def test_live_lines_come_and_go(tiny: Tiny) -> None:
 
 def test_ctrl_c_ends_everything_at_once(tiny: Tiny, store: Store, tmp_path: Path) -> None:
     """With several connectors in work: 130 within seconds, nothing goes on running, and the next run goes on."""
-    names = ["source-tiny", *(f"source-more-{number}" for number in range(3))]
+    names, pause = ["source-tiny", *(f"source-more-{number}" for number in range(3))], Pause()
     for name in names:
         folder = tiny.connector(name) if name == "source-tiny" else tiny.add(name)
-        (folder / "build_customization.py").write_text(SLOW.format(seconds=600, name=name))
+        (folder / "build_customization.py").write_text(SLOW.format(pause=pause.shell, name=name))
     home = with_base(store, tiny.base, tmp_path / "stopped")
     process = tiny.start("connectors", "--all", "--concurrency=4", "build", home=home)
-    deadline = time.monotonic() + 120
-    while _sleepers() < len(names) and time.monotonic() < deadline:
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.1)
-    assert _sleepers() >= len(names), "all are in work"
+    pause.wait(len(names))
     os.killpg(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=15)
+    out, err = process.communicate(timeout=60)
     assert process.returncode == 130, out + err
     assert "Traceback" not in err
-    while (left_behind(home) or _sleepers()) and time.monotonic() < deadline:
-        time.sleep(0.05)  # the kernel takes down namespaces on its own time
-    assert (left_behind(home), _sleepers()) == ([], 0)
+    # The kernel takes down namespaces on its own time.
+    assert until(lambda: not left_behind(home) and not pause.reached()), (left_behind(home), pause.reached())
     for name in names:
-        (tiny.connector(name) / "build_customization.py").write_text(SLOW.format(seconds=0, name=name))
+        (tiny.connector(name) / "build_customization.py").write_text(SLOW.format(pause=":", name=name))
     finished = tiny.run("connectors", "--all", "build", home=home)
     assert finished.code == 0, finished.out + finished.err
     assert check(Store(home)).damages == ()
@@ -125,7 +126,7 @@ def test_ctrl_c_ends_at_any_moment(tiny: Tiny, moment: float) -> None:
     """While it starts, imports, plans, or is about to start its commands: 130, one line at most, and no waiting."""
     for name in ("source-tiny", "source-second", "source-third"):
         folder = tiny.connector(name) if name == "source-tiny" else tiny.add(name)
-        hook = SLOW.format(seconds=600, name=f"{name}{moment}{tiny.folder}")
+        hook = SLOW.format(pause="sleep 600", name=f"{name}{moment}{tiny.folder}")
         (folder / "build_customization.py").write_text(hook)
     process = subprocess.Popen(
         [sys.executable, "-m", "airbyte_ci", "connectors", "--all", "--concurrency=3", "build"],
@@ -152,14 +153,3 @@ def _handles_signals(status: TextIO) -> bool:
     """Whether the command has its handlers: Python itself never catches SIGTERM."""
     caught = next((line.split()[1] for line in status if line.startswith("SigCgt:")), "0")
     return bool(int(caught, 16) & 1 << (signal.SIGTERM - 1))
-
-
-def _sleepers() -> int:
-    """Processes that run the hooks' command."""
-    found = 0
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            found += (folder / "cmdline").read_bytes().startswith(b"sleep\x00600")
-        except OSError:
-            continue
-    return found

@@ -2,10 +2,8 @@
 
 import hashlib
 import http.server
-import socket
 import subprocess
 import sys
-import time
 import urllib.request
 import zipfile
 from collections.abc import Iterator
@@ -13,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from airbyte_ci.testing.docker_registry import free_port
 from tests import loopback
 from tests.e2e.conftest import Base
 from tests.e2e.tiny import NAME, Tiny
+from tests.processes import until
 from tests.publish.releasing import Releasing
 
 pytestmark = pytest.mark.slow
@@ -39,17 +39,13 @@ def index(tmp_path: Path) -> Iterator[tuple[str, Path]]:
     """The address of a pypiserver, and the folder with its files."""
     folder = tmp_path / "packages"
     folder.mkdir()
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     address = f"http://127.0.0.1:{port}/"
     options = ("--hash-algo=sha256", "--disable-fallback", "-P", ".", "-a", ".", "-i", "127.0.0.1", "-p", str(port))
     command = [sys.executable, "-m", "pypiserver", "run", *options, str(folder)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
-            deadline = time.monotonic() + 60
-            while not _answers(address):
-                assert process.poll() is None and time.monotonic() < deadline
-                time.sleep(0.05)
+            assert until(lambda: process.poll() is not None or _answers(address)) and process.poll() is None
             yield address, folder
         finally:
             process.terminate()

@@ -2,51 +2,28 @@
 
 import json
 import signal
-import subprocess
-import time
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
 from tests.e2e.tiny import MAIN, NAME, Tiny
+from tests.processes import Pause
 
 pytestmark = pytest.mark.slow
-HANGS = """import sys, time
+HANGS = """import os, sys
 print("waiting for the moon", file=sys.stderr, flush=True)
-time.sleep(600)
+os.execvp("sleep", {argv})
 """
 
 
-def _hanging(tiny: Tiny) -> Path:
-    """A fleet of three: one that is done at once, one that never ends, one behind it; the store's folder."""
+def _hanging(tiny: Tiny) -> Pause:
+    """A fleet of three: one that is done at once, one that never ends, one behind it; where it hangs."""
+    pause = Pause()
     (tiny.connector() / "main.py").write_text(MAIN)
-    (tiny.add("source-hangs") / "main.py").write_text(HANGS + f"# {time.time_ns()}\n")
-    (tiny.add("source-waits") / "main.py").write_text(HANGS + f"# {time.time_ns()}\n")
-    return tiny.home
-
-
-def _until_it_hangs(tool: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        for folder in Path("/proc").glob("[0-9]*"):
-            try:
-                words = (folder / "cmdline").read_bytes().split(b"\0")
-                is_spec = b"/airbyte/integration_code/main.py" in words and b"spec" in words and b"runc" not in words[0]
-                found = is_spec and _descends(folder, tool.pid)
-            except OSError:
-                continue
-            if found:
-                time.sleep(1.5)  # it is being started; what it prints first must come through
-                return
-        time.sleep(0.05)
-    pytest.fail("it was never started")
-
-
-def _descends(folder: Path, ancestor: int) -> bool:
-    """Whether a process was started by another, directly or not; other tests run connectors at the same time."""
-    parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-    return parent == ancestor or (parent > 1 and _descends(folder.parent / str(parent), ancestor))
+    for name in ("source-hangs", "source-waits"):
+        (tiny.add(name) / "main.py").write_text(HANGS.format(argv=pause.argv))
+    return pause
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -55,11 +32,11 @@ def test_an_interrupted_test_reports_what_was_done(
     tiny: Tiny, tmp_path: Path, number: signal.Signals, as_json: bool
 ) -> None:
     """Exit code 130; the finished connector is reported as usual, the others as interrupted, on stdout and in JUnit."""
-    home, junit = _hanging(tiny), tmp_path / "junit.xml"
+    pause, junit = _hanging(tiny), tmp_path / "junit.xml"
     names = (f"--name={NAME}", "--name=source-hangs", "--name=source-waits")
     options = ("-k", "spec", "--junit", str(junit), *(["--json"] if as_json else []))
-    process = tiny.start("connectors", *names, "--concurrency=1", "test", *options, home=home)
-    _until_it_hangs(process)
+    process = tiny.start("connectors", *names, "--concurrency=1", "test", *options, home=tiny.home)
+    pause.wait()
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, out + err
@@ -83,9 +60,9 @@ def test_an_interrupted_test_reports_what_was_done(
 
 def test_an_interrupted_build_names_what_was_not_built(tiny: Tiny) -> None:
     """Finished builds are printed as usual; the rest is named, also in JSON."""
-    home = _hanging(tiny)
-    process = tiny.start("connectors", "--all", "--concurrency=1", "build", "--json", home=home)
-    _until_it_hangs(process)
+    pause = _hanging(tiny)
+    process = tiny.start("connectors", "--all", "--concurrency=1", "build", "--json", home=tiny.home)
+    pause.wait()
     process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, out + err

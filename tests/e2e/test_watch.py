@@ -19,6 +19,7 @@ from airbyte_ci.testing.docker_registry import docker_registry
 from tests.e2e.command import GIT
 from tests.e2e.tiny import MAIN, METADATA, NAME, Tiny, with_base
 from tests.e2e.watching import watching
+from tests.processes import Pause
 
 pytestmark = pytest.mark.slow
 HOOK = "async def post_connector_install(container):\n    return container.with_env_variable('MARK', '{}')\n"
@@ -131,17 +132,17 @@ def test_what_tools_leave_behind_builds_nothing(tiny: Tiny) -> None:
 
 def test_changes_during_a_build_are_one_more_build(tiny: Tiny) -> None:
     """However many they are; it has the last of them."""
-    main = tiny.connector() / "main.py"
-    slow = f"import time\ntime.sleep(3)  # {time.time_ns()}: no store knows its answer\n{MAIN}"
+    main, pause = tiny.connector() / "main.py", Pause()
+    slow = f"import subprocess\nsubprocess.run({pause.argv})\n{MAIN}"
     with watching(tiny) as watch:
         watch.result()
         with watch.stopped():
             main.write_text(slow)
-        while not watch.is_running_spec():
-            time.sleep(0.01)
+        pause.wait()
         for number in range(3):
             main.write_text(f"{MAIN}# {number}\n")
-            time.sleep(0.1)
+            time.sleep(0.1)  # each is a change of its own
+        pause.end()
         first, second = watch.result(), watch.result()
         assert first["changed"] == second["changed"] == ["main.py"]
         assert second["digest"] == tiny.build().json["digest"] != first["digest"]

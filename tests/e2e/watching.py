@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from tests.e2e.tiny import NAME, Tiny
@@ -43,11 +42,6 @@ class Watch:
         found = self.result()
         assert found["changed"] == [f"{name.replace('-', '_')}/mark.py"], found
         return found
-
-    def is_running_spec(self) -> bool:
-        """Returns whether the process has a child: a container that runs `spec`."""
-        tasks = Path(f"/proc/{self.process.pid}/task").iterdir()
-        return any((task / "children").read_text() for task in tasks)
 
     @contextmanager
     def stopped(self) -> Iterator[None]:

@@ -4,10 +4,9 @@ import os
 import stat
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -135,23 +134,21 @@ def test_changes_stay_in_the_upper_folder_or_are_thrown_away(run: Run, upper: Pa
     assert {entry.path for entry in diff.entries(upper, small_tree, frozenset())} >= {"new", "usr/lib/data/.wh.one"}
 
 
-def test_nothing_is_left_behind(run: Run, small_store: Store) -> None:
+def test_nothing_is_left_behind(run: Run, small_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """No scratch folder, no mount, no control group."""
     names: set[str] = set()
-    done = threading.Event()
+    scratch = Store.scratch
 
-    def watch() -> None:
-        while not done.is_set():
-            names.update(path.name for path in (small_store.root / "scratch").iterdir())
-            time.sleep(0.01)
+    @contextmanager
+    def noted(store: Store) -> Iterator[Path]:
+        with scratch(store) as folder:
+            names.add(folder.name)
+            yield folder
 
-    watcher = threading.Thread(target=watch)
-    watcher.start()
+    monkeypatch.setattr(Store, "scratch", noted)
     run("sleep 0.2 & sleep 0.1", network="private")
     with pytest.raises(SandboxError):
         run("sleep 60", timeout=0.5)
-    done.set()
-    watcher.join()
     assert len(names) == 2
     assert list((small_store.root / "scratch").iterdir()) == []
     assert str(small_store.root) not in Path("/proc/mounts").read_text()

@@ -7,7 +7,6 @@ import stat
 import struct
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -27,6 +26,7 @@ from airbyte_ci.rootfs import diff, snapshot, user_namespace
 from airbyte_ci.rootfs.tree import Tree
 from airbyte_ci.sandbox import identities, sandbox, staging
 from airbyte_ci.sandbox.sandbox import Command, Finished, Limits, Mount
+from tests.processes import Pause
 from tests.small_image import image_entries
 
 pytestmark = pytest.mark.skipif(user_namespace.inside(), reason="root of this machine is not who runs this")
@@ -47,38 +47,30 @@ def run(small_store: Store, small_tree: Tree) -> Run:
 @pytest.mark.parametrize("user", [0, 1000])
 def test_a_process_in_a_sandbox_belongs_to_nobody(run: Run, user: int) -> None:
     """Seen from here its users and groups are numbers of no account, for root of the image too."""
-    marker = f"4245.{time.time_ns()}"
+    pause = Pause()
     with ThreadPoolExecutor(1) as executor:
-        running = executor.submit(run, f"sleep 0.5 {marker} || sleep {marker}", timeout=2, uid=user, gid=user)
-        found: set[int] = set()
-        while not running.done():
-            found |= _owners_of(marker.encode())
-            time.sleep(0.02)
+        executor.submit(run, pause.shell, uid=user, gid=user)
+        found = _owners_of(*pause.wait())
+        pause.end()
     accounts = {account.pw_uid for account in pwd.getpwall()}
     assert found and all(number >= 1 << 31 for number in found) and not found & accounts
     assert {number % 65536 for number in found} == {user}
 
 
-def _owners_of(marker: bytes) -> set[int]:
-    """All user and group numbers of the processes that sleep for a marker."""
-    found: set[int] = set()
-    for place in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (place / "cmdline").read_bytes().split(b"\0")
-            status = (place / "status").read_text()
-        except OSError:
-            continue
-        if words[0] == b"sleep" and marker in words:
-            for line in status.splitlines():
-                if line.startswith(("Uid:", "Gid:")):
-                    found |= {int(number) for number in line.split()[1:]}
-    return found
+def _owners_of(process: int) -> set[int]:
+    """All user and group numbers of a process."""
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    return {int(number) for line in lines if line.startswith(("Uid:", "Gid:")) for number in line.split()[1:]}
 
 
 def test_two_at_once_are_two_nobodies(run: Run) -> None:
     """One sandbox's root is not another's; afterwards the numbers are used again."""
+    pause = Pause()
     with ThreadPoolExecutor(3) as executor:
-        tables = set(executor.map(lambda _: run("head -1 /proc/self/uid_map; sleep 0.5").stdout, range(3)))
+        running = [executor.submit(run, f"head -1 /proc/self/uid_map; {pause.shell}") for _ in range(3)]
+        pause.wait(3)
+        pause.end()
+    tables = {item.result().stdout for item in running}
     assert len(tables) == 3
     assert run("head -1 /proc/self/uid_map").stdout in tables
 

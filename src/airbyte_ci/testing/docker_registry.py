@@ -5,6 +5,7 @@ Knows how to run the program `docker-registry` (distribution 2.8), not the reque
 
 import contextlib
 import json
+import secrets
 import socket
 import subprocess
 import time
@@ -18,7 +19,7 @@ PROGRAM = "docker-registry"
 
 @contextlib.contextmanager
 def docker_registry(
-    folder: Path, *, htpasswd: str | None = None, seconds: float = 15.0, host: str = ""
+    folder: Path, *, htpasswd: str | None = None, seconds: float = 60.0, host: str = ""
 ) -> Iterator[str]:
     """Runs the registry with its files in `folder` and yields its `host:port`; ends it afterwards.
 
@@ -26,7 +27,7 @@ def docker_registry(
     it; with one, the registry requires basic authentication.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    host = host or _free_host()
+    host = host or f"127.0.0.1:{free_port()}"
     document: dict[str, object] = {
         "version": "0.1",
         "log": {"level": "error", "accesslog": {"disabled": True}},
@@ -48,10 +49,17 @@ def docker_registry(
             process.wait()
 
 
-def _free_host() -> str:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{free.getsockname()[1]}"
+def free_port() -> int:
+    """Returns a port of loopback for a program that cannot choose one itself.
+
+    The kernel gives ports from 32768 on to every connection and to every server without a number (ip(7),
+    ip_local_port_range), also between this choice and the program's start. So this port is a smaller one.
+    """
+    while True:
+        port = secrets.choice(range(20_000, 32_000))
+        with socket.socket() as free, contextlib.suppress(OSError):
+            free.bind(("127.0.0.1", port))
+            return port
 
 
 def _wait(host: str, process: "subprocess.Popen[bytes]", seconds: float) -> None:
