@@ -14,14 +14,13 @@ import pytest
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.store.check import check
 from airbyte_ci.oci.store.store import Store
+from tests.e2e import test_java
 from tests.e2e.conftest import Base
 from tests.e2e.tiny import NAME, Tiny, tiny_fleet, with_base
 
 pytestmark = pytest.mark.slow
 NAMES = tuple(f"source-tiny-{number:02}" for number in range(12))
 ALL = ("connectors", "--all", "--concurrency=8")
-# Archives and Docker take a copy of the whole base image for each.
-SOME = ("connectors", *(f"--name={name}" for name in NAMES[:4]), "--concurrency=8")
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +32,17 @@ def fleet(home: Path, base: Base, tmp_path_factory: pytest.TempPathFactory) -> I
         for name in NAMES:
             main = made.add(name) / "main.py"
             main.write_text(main.read_text() + f"# {name}\n")
+        yield made
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Iterator[Tiny]:
+    """Four connectors on a base image of a few bytes: archives and Docker take a copy of the base image for each."""
+    home = tmp_path / "store"
+    with tiny_fleet(tmp_path, home, test_java.bare(Store(home))) as made:
+        shutil.rmtree(made.connector())
+        for name in NAMES[:4]:
+            test_java.a_connector(made, made.base, name)
         yield made
 
 
@@ -82,21 +92,22 @@ def test_all_are_in_one_layout(fleet: Tiny, tmp_path: Path) -> None:
     assert check(Store(fleet.home)).damages == ()
 
 
-def test_each_archive_is_of_one_connector(fleet: Tiny, tmp_path: Path) -> None:
+def test_each_archive_is_of_one_connector(bare: Tiny, tmp_path: Path) -> None:
     """One file for all is wrong usage before anything is built; with placeholders each has its own, named fully."""
-    shared = fleet.run(*ALL, "build", f"--output=archive:{tmp_path}/all.tar")
+    images = tmp_path / "images"
+    shared = bare.run(*ALL, "build", f"--output=archive:{images}/all.tar")
     assert shared.code == 2 and "an archive holds one image" in shared.err, shared.err
-    assert f"archive:{tmp_path}/{{name}}-{{version}}.tar" in shared.err
-    both = fleet.run(*ALL, "build", "-a", "linux/amd64", "-a", "linux/arm64", f"--output=archive:{tmp_path}/{{name}}")
+    assert f"archive:{images}/{{name}}-{{version}}.tar" in shared.err
+    both = bare.run(*ALL, "build", "-a", "linux/amd64", "-a", "linux/arm64", f"--output=archive:{images}/{{name}}")
     assert both.code == 2 and "an archive holds one platform" in both.err
-    assert fleet.run(*ALL, "build", f"--output=archive:{tmp_path}/{{nome}}.tar").code == 2
-    assert not list(tmp_path.iterdir()), "nothing was built or written"
-    place = f"--output=archive:{tmp_path}/images/{{name}}-{{version}}.tar"
-    built = fleet.run(*SOME, "build", "--json", "--no-verify", place, "--tag={version}", "--tag=latest")
+    assert bare.run(*ALL, "build", f"--output=archive:{images}/{{nome}}.tar").code == 2
+    assert not images.exists(), "nothing was built or written"
+    place = f"--output=archive:{images}/{{name}}-{{version}}.tar"
+    built = bare.run(*ALL, "build", "--json", "--no-verify", place, "--tag={version}", "--tag=latest")
     assert built.code == 0, built.out + built.err
-    store = Store(fleet.home)
+    store = Store(bare.home)
     for name, digest in _digests(built.out).items():
-        path = tmp_path / "images" / f"{name}-1.0.0.tar"
+        path = images / f"{name}-1.0.0.tar"
         config = json.loads(_skopeo("inspect", "--config", f"docker-archive:{path}"))
         assert config["rootfs"]["diff_ids"] == [str(item) for item in store.image(Digest.parse(digest)).config.diff_ids]
         with tarfile.open(path) as archive:
@@ -125,11 +136,11 @@ def test_all_are_in_one_registry(fleet: Tiny, registry: str) -> None:
     assert _digests(first) == _digests(second)
 
 
-def test_all_are_in_one_daemon(fleet: Tiny, docker: str) -> None:
+def test_all_are_in_one_daemon(bare: Tiny, docker: str) -> None:
     """Two processes load the same images into one Docker daemon at once."""
-    build = (*SOME, "build", "--json", "--no-verify", "--output=docker")
-    out, _ = _twice(fleet, build, build, env={"DOCKER_HOST": docker})
-    store = Store(fleet.home)
+    build = (*ALL, "build", "--json", "--no-verify", "--output=docker")
+    out, _ = _twice(bare, build, build, env={"DOCKER_HOST": docker})
+    store = Store(bare.home)
     for name, digest in _digests(out).items():
         command = ["docker", "--host", docker, "image", "inspect", "--format", "{{.Id}}", f"acme/{name}:dev"]
         shown = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
