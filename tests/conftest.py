@@ -1,6 +1,7 @@
 """Fixtures and settings of all tests."""
 
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -16,7 +17,24 @@ settings.load_profile("untimed")
 os.environ.pop("COLUMNS", None)
 
 
+# One file for each worker at first. The first one builds the base image, for which most others would wait, and the next
+# ones need none. Then the longest files.
+_FIRST = (
+    "e2e/test_reproducible.py",
+    "e2e/test_shipped_bases.py",
+    "hooks/test_hostile_hooks.py",
+    "campaigns/test_real_fleet.py",
+    "e2e/test_base_image_life.py",
+    "e2e/test_guide.py",
+    "e2e/test_watch.py",
+    "e2e/test_many_at_once.py",
+)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Puts files with slow tests first: at the end, quick ones keep all workers at work."""
-    slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    tests = Path(__file__).parent
+    places = {tests / name: number for number, name in enumerate(_FIRST)}
+    slow = {item.path: len(_FIRST) for item in items if item.get_closest_marker("slow")}
+    order = slow | places
+    items.sort(key=lambda item: order.get(item.path, len(_FIRST) + 1))
