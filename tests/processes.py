@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 # A limit for what never happens; nothing depends on its length.
-_PATIENCE = 120.0
+_PATIENCE = 600.0
 
 
 def processes(word: str) -> list[int]:

@@ -59,7 +59,7 @@ def test_a_build_that_was_stopped_is_taken_up_again(
         )
         time.sleep(delay)  # the moment of the interruption, not something waited for
         process.send_signal(number)
-        _, error = process.communicate(timeout=60)
+        _, error = process.communicate(timeout=600)
         assert process.returncode in (0, 130, -number), error
         assert "Traceback" not in error
         # The kernel takes down namespaces on its own time.

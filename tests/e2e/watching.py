@@ -15,7 +15,8 @@ from typing import Any
 
 from tests.e2e.tiny import NAME, Tiny
 
-_PATIENCE = 120
+# A limit for what never comes.
+_PATIENCE = 600
 
 
 @dataclass
