@@ -38,6 +38,19 @@ def until(condition: Callable[[], object], seconds: float = _PATIENCE) -> bool:
     return True
 
 
+def wait_for_handlers(process: int) -> None:
+    """Waits until a command of airbyte-ci has its signal handlers; until then, Python's own start answers signals."""
+    with Path(f"/proc/{process}/status").open() as status:
+        while not _catches_sigterm(status.read()):
+            status.seek(0)
+
+
+def _catches_sigterm(status: str) -> bool:
+    """Python itself never catches SIGTERM."""
+    caught = next((line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:")), "0")
+    return bool(int(caught, 16) & 1 << (signal.SIGTERM - 1))
+
+
 class Pause:
     """A place where commands wait: a `sleep` of a number of seconds that no other process sleeps.
 

@@ -16,7 +16,7 @@ from airbyte_ci.oci.store.store import Store
 from airbyte_ci.registry.client import client_of_user
 from airbyte_ci.registry.options import RegistryOptions
 from tests.e2e.conftest import Base, airbyte_ci
-from tests.processes import until
+from tests.processes import until, wait_for_handlers
 
 pytestmark = pytest.mark.slow
 BUILD = ("connectors", "--name=source-exchange-rates-archive", "build")
@@ -57,6 +57,7 @@ def test_a_build_that_was_stopped_is_taken_up_again(
         process = subprocess.Popen(
             command, cwd=fleet, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
         )
+        wait_for_handlers(process.pid)
         time.sleep(delay)  # the moment of the interruption, not something waited for
         process.send_signal(number)
         _, error = process.communicate(timeout=600)

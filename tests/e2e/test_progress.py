@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TextIO
 
 import pytest
 
@@ -16,7 +15,7 @@ from airbyte_ci.oci.store.check import check
 from airbyte_ci.oci.store.store import Store
 from tests.e2e.test_interrupted import left_behind
 from tests.e2e.tiny import Tiny, with_base
-from tests.processes import Pause, until
+from tests.processes import Pause, until, wait_for_handlers
 
 pytestmark = pytest.mark.slow
 SLOW = """async def pre_connector_install(container):
@@ -138,18 +137,10 @@ def test_ctrl_c_ends_at_any_moment(tiny: Tiny, moment: float) -> None:
         text=True,
         start_new_session=True,
     )
-    with Path(f"/proc/{process.pid}/status").open() as status:
-        while not _handles_signals(status):  # until then, Python's own start answers them
-            status.seek(0)
+    wait_for_handlers(process.pid)
     time.sleep(moment)
     os.killpg(process.pid, signal.SIGINT)
     # Its sleepers sleep for ten minutes: what ends before that was ended.
     out, err = process.communicate(timeout=600)
     assert process.returncode == 130, out + err
     assert "Traceback" not in err and len(err.split("\n✗")) <= 2, err
-
-
-def _handles_signals(status: TextIO) -> bool:
-    """Whether the command has its handlers: Python itself never catches SIGTERM."""
-    caught = next((line.split()[1] for line in status if line.startswith("SigCgt:")), "0")
-    return bool(int(caught, 16) & 1 << (signal.SIGTERM - 1))
