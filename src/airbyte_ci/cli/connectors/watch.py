@@ -151,7 +151,7 @@ class _Session:
                 self._watching.show(outcomes)
 
     def _announce(self) -> None:
-        """Reports that watching has begun: from now on, changes are detected."""
+        """Reports that watching has begun: from now on, changed files are detected and named."""
         self._is_announced = True
         if not self._watching.settings.quiet:
             names = [item.connector.name for item in self._watched.values()]
@@ -171,13 +171,13 @@ class _Session:
         Compares everything once after a wait begins, because nothing was watched before.
         """
         everything, self._is_fresh = self._is_fresh, False
-        if not self._is_announced:
-            self._announce()
         found = {}
         for folder, item in self._watched.items():
             hit = [path for path in paths if any(path.is_relative_to(place) for place in item.places)]
             if (hit or everything) and item.is_changed():
                 found[folder] = sorted(self._name(path, folder) for path in hit if path != folder)
+        if not self._is_announced:
+            self._announce()
         return found
 
     def _name(self, path: Path, folder: Path) -> str:
