@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import yaml
@@ -26,7 +27,8 @@ class Event(NamedTuple):
         return bool(self.style) or plain_is_string(value)
 
 
-class Node(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
     """A value: `start` and `end` are offsets in the text, `first` and `last` the numbers of its events."""
 
     kind: Literal["scalar", "mapping", "sequence", "alias"]
