@@ -34,7 +34,7 @@ WHEEL = b"a wheel" * 1000
 
 @dataclass(frozen=True)
 class Filled:
-    """A store as two builds leave it: a base image, an image on it, a wheel and its segment."""
+    """A store as two builds leave it: a base image, an image on it, a wheel, its segment, and a layer."""
 
     store: Store
     base: Digest
@@ -53,6 +53,7 @@ def _fill(root: Path) -> Filled:
     segment = make_segment(store, [Entry(path="site/module.py", content=b"x = 1\n" * 20_000)])
     store.remember(action_key("image", 1, "plan"), {"manifest": str(made.digest)})
     store.remember(action_key("wheel", 1, {"wheel": wheel.hex}), {"segment": segment.to_json()})
+    store.remember(action_key("layer", 1, {"segments": [str(segment.raw)]}), {"layer": layer.to_json()})
     store.remember(action_key("known", 1, {}), {"text": "é\n"})
     store.remember(action_key("trusted base image", 1, {}), {"verified": True})
     store.remember(Digest.of(b"of an earlier version"), {"verified": True})
