@@ -2,7 +2,7 @@
 
 import re
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airbyte_ci.campaigns.waves import dashboard
@@ -23,6 +23,18 @@ def test_boxes_are_read_as_written(is_held: bool, is_reverted: bool, started: se
         dashboard.read(re.sub("--> .*", "--> other words", body).replace("\n", "\r\n").replace("[x]", "[X]")) == wanted
     )
     assert dashboard.is_of(FILE, body)
+
+
+@settings(max_examples=25)
+@given(st.text(), st.text())
+def test_the_text_of_people_stays(before: str, after: str) -> None:
+    """Whatever people write in front of airbyte-ci's part and behind it is kept, and each update gives the same."""
+    body = dashboard.write(FILE, MEMBERS, STATE, Commands(), "| old |\n")
+    edited = f"{before}\n{body}\n{after}"
+    wanted = body.replace("| old |", "| new |")
+    written = dashboard.write(FILE, MEMBERS, STATE, Commands(), "| new |\n", edited)
+    assert written == f"{before}\n{wanted}\n{after}".replace("\r\n", "\n")
+    assert dashboard.write(FILE, MEMBERS, STATE, Commands(), "| new |\n", written) == written
 
 
 def test_a_long_status_is_cut() -> None:

@@ -18,6 +18,7 @@ _BOX = re.compile(
     re.MULTILINE,
 )
 _MARK = "<!-- airbyte-ci campaign={name} -->"
+_END = "<!-- /airbyte-ci campaign -->"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +47,26 @@ def read(body: str) -> Commands:
     )
 
 
-def write(campaign: CampaignFile, membership: Membership, state: CampaignState, commands: Commands, status: str) -> str:
-    """Returns the issue's body: boxes first, then `status` in Markdown, as far as it fits."""
+def write(
+    campaign: CampaignFile,
+    membership: Membership,
+    state: CampaignState,
+    commands: Commands,
+    status: str,
+    present: str = "",
+) -> str:
+    """Returns the issue's body: boxes first, then `status` in Markdown, as far as it fits.
+
+    Of the `present` body, the text in front of airbyte-ci's part and behind it is kept: people wrote it.
+    """
+    before, _, rest = present.replace("\r\n", "\n").partition(_MARK.format(name=campaign.name))
+    after = rest.partition(_END)[2]
     head = [_MARK.format(name=campaign.name), "", *_boxes(membership, state, commands), ""]
-    text = "\n".join(head)
-    room = _LONGEST - len(text)
+    text = before + "\n".join(head)
+    room = max(0, _LONGEST - len(text) - len(after))
     if len(status) > room:
         status = status[:room].rpartition("\n")[0] + "\n\n… more is shown by `airbyte-ci campaign status`\n"
-    return f"{text}\n{status}"
+    return f"{text}\n{status}{_END}{after}"
 
 
 def _boxes(membership: Membership, state: CampaignState, commands: Commands) -> Iterator[str]:

@@ -66,7 +66,7 @@ def update(opened: OpenCampaign, number: int, state: CampaignState, done: Comman
         now = dashboard.read(before)
         # A retry that was read is done; other boxes stay as they are now.
         kept = Commands(now.is_held, now.is_reverted, now.started, now.retried - done.retried)
-        body = dashboard.write(opened.file, opened.membership, state, kept, status)
+        body = dashboard.write(opened.file, opened.membership, state, kept, status, before)
         if body == before.replace("\r\n", "\n"):
             return False
         issue.write(body)
