@@ -6,7 +6,7 @@ The errors are those of the library jsonschema, which is slow to import, so the 
 import contextlib
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Any
 
@@ -90,6 +90,8 @@ def _reason(error: Any) -> str:
             return f"{value} is not one of {', '.join(map(str, allowed))}"
         case "const":
             return f"{value} is not {allowed!r}"
+        case "oneOf" | "anyOf" if type(error.instance) in (int, float) and _takes_text(allowed):
+            return f"{value} is a number; write it in quotes"
         case "oneOf" | "anyOf":
             return f"{value} is not valid here{f': {meant}' if meant else ''}"
         case "type" if allowed == "string" and type(error.instance) in (int, float):
@@ -101,6 +103,10 @@ def _reason(error: Any) -> str:
         case "minLength" | "minItems" | "minProperties":
             return "value is empty"
     return str(error.message)
+
+
+def _takes_text(alternatives: Iterable[Mapping[str, Any]]) -> bool:
+    return any(item.get("type") == "string" for item in alternatives)
 
 
 def _missing(error: Any) -> Iterator[str]:

@@ -1,6 +1,5 @@
 """Formats the state of a campaign as text, as Markdown and as JSON. Pure functions."""
 
-import textwrap
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -92,11 +91,11 @@ def text(
 ) -> str:
     """Returns the whole status. Healthy and excluded connectors are only counted, unless they are in `shown`."""
     number = _number(len(state.connectors), "connector")
-    lines = [f"{campaign.name}: {campaign.migration}, {number}", *_wrapped(f"  {summary(state)}", width)]
+    lines = [f"{campaign.name}: {campaign.migration}, {number}", *columns.wrapped(f"  {summary(state)}", width)]
     if state.closed:
-        lines += _wrapped(f"  closed: {escape(state.closed)}", width)
+        lines += columns.wrapped(f"  closed: {escape(state.closed)}", width)
     elif state.held:
-        lines += [style(line, fg="red") for line in _wrapped(f"! on hold: {escape(state.held)}", width)]
+        lines += [style(line, fg="red") for line in columns.wrapped(f"! on hold: {escape(state.held)}", width)]
     rows = [("WAVE", "CONNECTORS", "DONE", "OPEN", "FAILED", "SOAK", "NEXT WAVE WHEN")]
     for item in waves(membership, state):
         name = item.wave.name if item.is_open else f"({item.wave.name})"
@@ -105,12 +104,8 @@ def text(
     blocks = [join_lines(lines), columns.lines(rows, width=width)]
     items = sorted(_visible(state, shown), key=_order)
     if items:
-        blocks.append(_table(items, width))
+        blocks.append(_table(items, width, state.held))
     return "\n".join(blocks)
-
-
-def _wrapped(line: str, width: int | None) -> list[str]:
-    return textwrap.wrap(line, width, subsequent_indent="  ", break_on_hyphens=False) if width else [line]
 
 
 def _visible(state: CampaignState, shown: Collection[State]) -> list[ConnectorState]:
@@ -122,15 +117,19 @@ def _order(item: ConnectorState) -> tuple[int, str]:
     return STATES.index(item.state), item.connector
 
 
-def _table(items: Sequence[ConnectorState], width: int | None) -> str:
+def _table(items: Sequence[ConnectorState], width: int | None, shown: str) -> str:
+    """Returns the connectors; reasons that do not fit follow below, apart from the one that is `shown` above."""
     rows = [("CONNECTOR", "STATE", "PULL REQUEST", "REASON")]
-    rows += [(item.connector, item.state, pull_of(item), item.reason) for item in items]
+    reasons = [columns.without_name(item.connector, item.reason) for item in items]
+    rows += [(item.connector, item.state, pull_of(item), reason) for item, reason in zip(items, reasons, strict=True)]
 
     def paint(row: int, column: int) -> Any:  # noqa: ANN401  # a style of click
         color = _COLORS.get(items[row - 1].state) if row and column == 1 else None
         return (lambda cell: style(cell, fg=color)) if color else None
 
-    return columns.lines(rows, paint, width=width, shorten=(3, 0))
+    table = columns.lines(rows, paint, width=width, shorten=(3, 0))
+    notes = ((item.connector, reason) for item, reason in zip(items, reasons, strict=True) if reason != shown)
+    return table + columns.footnotes(table, notes, width)
 
 
 def pull_of(item: ConnectorState) -> str:

@@ -28,10 +28,17 @@ class PlannedConnector:
 def text(campaign: CampaignFile, items: Sequence[PlannedConnector], width: int | None) -> str:
     """Returns a line for each connector in the order of the waves, and the numbers."""
     rows = [("WAVE", "CONNECTOR", "CHANGE", "WHAT")]
-    rows += [(item.wave, item.name, _WORDS[item.status], item.summary) for item in items]
+    rows += [(item.wave, item.name, _WORDS[item.status], _what(item)) for item in items]
     counts = {status: sum(item.status == status for item in items) for status in _WORDS}
     numbers = [f"{counts['ok']} to change"]
     numbers += [f"{counts['skipped']} without a change"] if counts["skipped"] else []
     numbers += [f"{counts['failed']} impossible"] if counts["failed"] else []
     table = columns.lines(rows, width=width, shorten=(3, 1)) if items else ""
-    return f"{table}{campaign.name}: {campaign.migration}, {' · '.join(numbers)}\n"
+    failed = ((item.name, _what(item)) for item in items if item.status == "failed")
+    notes = columns.footnotes(table, failed, width)
+    end = "\n" if notes else ""
+    return f"{table}{notes}{end}{campaign.name}: {campaign.migration}, {' · '.join(numbers)}\n"
+
+
+def _what(item: PlannedConnector) -> str:
+    return columns.without_name(item.name, item.summary)

@@ -1,6 +1,8 @@
 """Aligns text in columns. A table library would take longer to import than the fleet takes to read."""
 
-from collections.abc import Callable, Sequence
+import re
+import textwrap
+from collections.abc import Callable, Iterable, Sequence
 
 from airbyte_ci.text import CELL_LIMIT, escape, join_lines
 
@@ -8,6 +10,8 @@ Paint = Callable[[str], str]
 _GAP = "  "
 # The minimum width of a shortened column.
 _LEAST = 12
+# The number of names in front of a footnote.
+_NAMED = 3
 
 
 def lines(
@@ -37,6 +41,30 @@ def lines(
             cells.append((style(cell) if style else cell) + padding)
         text.append(_GAP.join(cells).rstrip())
     return join_lines(text)
+
+
+def footnotes(table: str, texts: Iterable[tuple[str, str]], width: int | None) -> str:
+    """Returns in full the texts that `table` truncates, each once with the names of its rows."""
+    rows: dict[str, list[str]] = {}
+    for name, text in texts:
+        if text and escape(text, CELL_LIMIT) not in table:
+            rows.setdefault(text, []).append(name)
+    found = []
+    for text, names in rows.items():
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        line = escape(f"{', '.join(names[:_NAMED])}{more}: {text}")
+        found += ["", *wrapped(line, width)]
+    return join_lines(found) if found else ""
+
+
+def wrapped(line: str, width: int | None) -> list[str]:
+    """Returns a line as lines of at most `width` characters, the following ones indented."""
+    return textwrap.wrap(line, width, subsequent_indent=_GAP, break_on_hyphens=False) if width else [line]
+
+
+def without_name(name: str, text: str) -> str:
+    """Returns a text without the name of its row at the beginning, such as `upgrading source-x: `."""
+    return re.sub(rf"^([a-z]+ing {re.escape(name)}: |{re.escape(name)} )", "", text)
 
 
 def _cut(cell: str, room: int) -> str:

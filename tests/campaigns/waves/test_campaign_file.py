@@ -80,7 +80,7 @@ def test_a_file_with_only_a_migration_has_the_defaults() -> None:
         ),
         ("migration: bump_version\nwaves: [{name: a, share: 101%}]", "waves[0].share: '101%' is invalid: a share"),
         ("migration: bump_version\nwaves: [{name: a, soak: 1 day}]", "waves[0].soak: '1 day' is invalid: a time such"),
-        ("migration: bump_version\noptions: {to: 4.1}", "options.to: 4.1 is"),
+        ("migration: bump_version\noptions: {to: 4.1}", "options.to: 4.1 is a number; write it in quotes"),
         ("migration: bump_version\nrate: {hours: 18-8}", "rate.hours: 18-8 ends before it begins"),
         ("migration: bump_version\nrate: {time-zone: Mars/Base}", "'Mars/Base' is not a time zone"),
         ("migration: bump_version\nexclude: [{connector: x}]", "exclude[0]: reason is missing"),
