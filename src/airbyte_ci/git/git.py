@@ -4,8 +4,11 @@ import os
 import subprocess
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from airbyte_ci.errors import ConnectorError
+
+_Name = TypeVar("_Name")
 
 # Of git's variables, only those that reach a server, name a person or point to a person's configuration are kept.
 # Others (GIT_DIR in hooks, GIT_OBJECT_DIRECTORY, GIT_REPLACE_REF_BASE) would make git read another repository.
@@ -86,13 +89,19 @@ def uncommitted(root: Path, path: Path) -> str | None:
 
 def committed(root: Path, commit: str, paths: Sequence[str]) -> dict[str, bytes]:
     """Returns the contents of the existing files of a commit, by path below `root`. One process reads them all."""
-    prefix = ask(root, "rev-parse", "--show-prefix")
-    if prefix is None or prefix.returncode or not paths:
+    found = versions(root, [(commit, path) for path in paths])
+    return {path: content for (_, path), content in found.items()}
+
+
+def versions(root: Path, places: Sequence[tuple[str, str]]) -> dict[tuple[str, str], bytes]:
+    """Returns the contents of the existing files, by commit and path below `root`. One process reads them all."""
+    prefix = ask(root, "rev-parse", "--show-prefix") if places else None
+    if prefix is None or prefix.returncode:
         return {}
     start = prefix.stdout.removesuffix(b"\n")
-    names = [path for path in paths if "\n" not in path]
-    objects = (b"%s:%s%s" % (commit.encode(), start, os.fsencode(path)) for path in names)
-    return _contents(root, names, objects)
+    known = [(commit, path) for commit, path in places if "\n" not in path]
+    objects = (b"%s:%s%s" % (commit.encode(), start, os.fsencode(path)) for commit, path in known)
+    return _contents(root, known, objects)
 
 
 def blobs(root: Path, names: Collection[str]) -> dict[str, bytes]:
@@ -100,13 +109,13 @@ def blobs(root: Path, names: Collection[str]) -> dict[str, bytes]:
     return _contents(root, names, map(str.encode, names)) if names else {}
 
 
-def _contents(root: Path, names: Collection[str], objects: Iterable[bytes]) -> dict[str, bytes]:
+def _contents(root: Path, names: Collection[_Name], objects: Iterable[bytes]) -> dict[_Name, bytes]:
     """Returns the contents of the blobs that `objects` specify for git, each by its name."""
     answer = ask(root, "cat-file", "--batch", given=b"".join(b"%s\n" % item for item in objects))
     return {} if answer is None else dict(_batch(answer.stdout, names))
 
 
-def _batch(output: bytes, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+def _batch(output: bytes, names: Iterable[_Name]) -> Iterator[tuple[_Name, bytes]]:
     """https://git-scm.com/docs/git-cat-file#_batch_output"""
     at = 0
     for name in names:

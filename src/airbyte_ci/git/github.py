@@ -64,8 +64,15 @@ def of_remote(hosted: HostedRepository | None, environment: Mapping[str, str]) -
 
 
 def require_repository(root: Path, environment: Mapping[str, str]) -> GitHubRepository:
-    """Returns the repository with its token; raises UsageError if one of them is unknown."""
-    return require(repository(root, environment))
+    """Returns the repository with its token; raises UsageError if one of them is unknown, and for another forge."""
+    found = repository(root, environment)
+    hosted = None if found else forge.of(root, environment)
+    if hosted and hosted.kind not in ("github", ""):
+        raise UsageError(
+            f"this command needs GitHub, and the remote origin is on {forge.NAMES[hosted.kind]}",
+            advice="change connectors there by `airbyte-ci connectors … --pull-request`",
+        )
+    return require(found)
 
 
 def require(found: GitHubRepository | None) -> GitHubRepository:
@@ -128,7 +135,7 @@ def converted_errors(doing: str, *, permission: str, otherwise: str) -> Iterator
         ) from error
     except github.GithubException as error:
         reason = f"{doing}: {_reason(error)}"
-        if isinstance(error, github.RateLimitExceededException) or error.status == 429:
+        if isinstance(error, github.RateLimitExceededException) or error.status == 429 or _is_limited_query(error):
             raise GitHubLimit(reason, advice=_when(error)) from error
         raise AirbyteCiError(reason, advice=permission if error.status in (403, 404) else otherwise) from error
     except requests.RequestException as error:
@@ -141,6 +148,14 @@ def _reason(error: Any) -> str:  # noqa: ANN401  # an error of PyGithub, which i
     reasons = [str(item.get("message")) for item in data.get("errors", []) if isinstance(item, dict)]
     message = data.get("message") or error.message or ""
     return " ".join([str(error.status), str(message), *(f"({reason})" for reason in reasons)]).strip()
+
+
+def _is_limited_query(error: Any) -> bool:  # noqa: ANN401  # likewise
+    """Returns whether GraphQL refused a query by its limit, which is an answer with status 200:
+    https://docs.github.com/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api
+    """
+    errors = error.data.get("errors", []) if isinstance(error.data, dict) else []
+    return any(isinstance(item, dict) and item.get("type") == "RATE_LIMITED" for item in errors)
 
 
 def _when(error: Any) -> str:  # noqa: ANN401  # likewise

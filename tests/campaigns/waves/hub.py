@@ -19,7 +19,7 @@ START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 class Hub(GitHub):
     """`remote` is the bare repository. `time` is its clock; the rest is what people and settings decide.
 
-    `meanwhile` is called before each request.
+    `meanwhile` is called before each request. `limits` is a mutation that GraphQL refuses by its limit.
     """
 
     remote: Path = Path()
@@ -29,6 +29,7 @@ class Hub(GitHub):
     checks: dict[int, str] = field(default_factory=dict)
     issues: dict[int, dict[str, Any]] = field(default_factory=dict)
     queries: int = 0
+    limits: str = ""
     meanwhile: Callable[[Request], None] = lambda _: None
 
     def pass_time(self, **parts: float) -> None:
@@ -55,6 +56,8 @@ class Hub(GitHub):
 
     def graphql(self, body: Any) -> Any:
         self.queries += 1
+        if self.limits and f"{{ {self.limits}(" in body["query"]:
+            return {"data": None, "errors": [{"type": "RATE_LIMITED", "message": "API rate limit exceeded"}]}
         return graphql.executed(
             {
                 "repository": self._repository,
@@ -100,7 +103,7 @@ class Hub(GitHub):
             "headRefOid": self.head(pull),
             "baseRefName": pull["base"],
             "mergeable": "CONFLICTING" if pull.get("conflicts") else "MERGEABLE",
-            "mergeStateStatus": "CLEAN" if is_clean else "BLOCKED",
+            "mergeStateStatus": pull.get("merge state") or ("CLEAN" if is_clean else "BLOCKED"),
             "isInMergeQueue": pull.get("queued", False),
             "autoMergeRequest": {"enabledAt": pull["created"].isoformat()} if pull.get("automatic") else None,
             "mergeCommit": {"oid": pull["merge"]} if pull.get("merge") else None,
@@ -142,6 +145,9 @@ class Hub(GitHub):
         self.done.append(f"merge {number}")
 
     def _enable(self, _info: Any, input: Any) -> Any:  # noqa: A002  # GitHub's name
+        node = self._node(self._given(input))
+        if node["mergeStateStatus"] not in ("BLOCKED", "BEHIND"):
+            raise ValueError(f"Pull request is in {node['mergeStateStatus'].lower()} status")
         return self._change(input, "automatic", value=True)
 
     def _disable(self, _info: Any, input: Any) -> Any:  # noqa: A002  # GitHub's name

@@ -10,7 +10,7 @@ import pytest
 
 from airbyte_ci import app
 from airbyte_ci.campaigns.delivery import pull_requests
-from airbyte_ci.campaigns.waves import campaign_file
+from airbyte_ci.campaigns.waves import campaign_file, pace
 from airbyte_ci.campaigns.waves.github_pulls import GitHubPulls
 from airbyte_ci.cli import main
 from airbyte_ci.git.github import require_repository
@@ -151,13 +151,7 @@ def test_a_branch_with_conflicts_is_made_again(run: Run, hub: Hub, fleet: Path) 
     """A conflicting branch is made again on the current main branch, unless it has a person's commit."""
     assert run()[0] == 0
     first, second = (hub.pulls[number] for number in sorted(hub.pulls))
-    git(fleet, "fetch", "-q", "origin", second["branch"])
-    git(fleet, "checkout", "-q", "FETCH_HEAD")
-    (fleet / "note.txt").write_text("mine")
-    commit(fleet)
-    git(fleet, "push", "-q", "origin", f"HEAD:refs/heads/{second['branch']}")
-    git(fleet, "checkout", "-q", "main")
-    heads = hub.head(first), hub.head(second)
+    heads = hub.head(first), push_by_hand(fleet, second["branch"])
     (fleet / "README.md").write_text("moved on\n")
     git(fleet, "commit", "-qam", "moved on")
     git(fleet, "push", "-q", "origin", "HEAD:main")
@@ -189,6 +183,104 @@ def test_a_merge_is_refused_if_the_branch_moved(
     assert not any(pull["merged_at"] for pull in hub.pulls.values())
 
 
+def push_by_hand(fleet: Path, branch: str) -> str:
+    """A person's commit on a branch; returns it."""
+    git(fleet, "fetch", "-q", "origin", branch)
+    git(fleet, "checkout", "-q", "FETCH_HEAD")
+    (fleet / "note.txt").write_text("mine")
+    commit(fleet)
+    git(fleet, "push", "-q", "origin", f"HEAD:refs/heads/{branch}")
+    head = git(fleet, "rev-parse", "HEAD").strip()
+    git(fleet, "checkout", "-q", "main")
+    return head
+
+
+def test_a_persons_commit_is_not_merged_automatically(run: Run, hub: Hub, fleet: Path) -> None:
+    """GitHub's automatic merge is stopped when a person's commit is found; a person may start it again."""
+    assert run()[0] == 0
+    for number in hub.pulls:
+        hub.checks[number] = "PENDING"
+    assert run()[1].count("will be merged when its checks succeed") == 2
+    first, second = (hub.pulls[number] for number in sorted(hub.pulls))
+    by_hand = push_by_hand(fleet, second["branch"])
+    code, out = run()
+    assert (code, first["automatic"], second["automatic"]) == (0, True, False), out
+    assert "is not merged automatically any more: a person changed its branch" in out
+    second["automatic"] = True
+    assert run()[0] == 0
+    assert (second["automatic"], hub.head(second)) == (True, by_hand)
+
+
+@pytest.mark.parametrize("state", ["UNKNOWN", "UNSTABLE"])
+def test_github_is_not_asked_for_a_merge_that_it_would_refuse(run: Run, hub: Hub, state: str) -> None:
+    """GitHub merges automatically only what is blocked. What it has not decided yet waits for the next run."""
+    assert run()[0] == 0
+    for number, pull in hub.pulls.items():
+        hub.checks[number] = "PENDING"
+        pull["merge state"] = state
+    before = list(hub.done)
+    code, out = run()
+    assert (code, hub.done) == (0, before), out
+
+
+def test_a_limited_query_ends_a_run(run: Run, hub: Hub) -> None:
+    """GraphQL answers a limit with status 200 and an error of its own type: it is no failure of the campaign."""
+    assert run()[0] == 0
+    for number in hub.pulls:
+        hub.checks[number] = "SUCCESS"
+    hub.limits = "mergePullRequest"
+    code, out = run()
+    assert (code, out.count("the next run continues")) == (0, 1), out
+    hub.limits = ""
+    code, out = run()
+    assert (out.count("is merged"), "2 merged" in out) == (2, True), out
+
+
+def test_reverts_obey_githubs_limit(run: Run, hub: Hub, github: Double, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reverts count as pull requests of the hour, a limit of GitHub ends the command, and the next one continues."""
+    assert run()[0] == 0
+    for number in list(hub.pulls):
+        hub.merge(number)
+    hub.pass_time(hours=2)
+    github.faults[CREATE] = [429]
+    code, out = run("revert", "terms", "--reason", "not yet")
+    assert (code, out.count("the next run continues"), len(hub.pulls)) == (0, 1, 2), out
+    monkeypatch.setattr(pace, "MOST_PER_HOUR", 1)
+    assert run("revert", "terms", "--reason", "not yet")[0] == 0
+    assert len(hub.pulls) == 3
+    assert run("revert", "terms", "--reason", "not yet")[0] == 0
+    assert len(hub.pulls) == 3
+    hub.pass_time(hours=2)
+    assert run("revert", "terms", "--reason", "not yet")[0] == 0
+    assert len(hub.pulls) == 4
+
+
+def test_a_wave_without_its_named_connectors_does_not_begin(run: Run, hub: Hub, fleet: Path) -> None:
+    """A canary that the query leaves out would be skipped silently, so nothing is opened; `plan` warns."""
+    text = CAMPAIGN.replace("select: name in ('source-newsfeed', ", "select: name in (")
+    (fleet / "campaigns/terms.yaml").write_text(text)
+    commit(fleet)
+    git(fleet, "push", "-q", "origin", "HEAD:main")
+    code, out = run()
+    assert (code, len(hub.pulls)) == (2, 0)
+    assert "wave all names source-newsfeed, which the campaign's query does not select" in out
+    code, out = run("plan", "terms")
+    assert code == 0
+    assert "! campaigns/terms.yaml: wave all names source-newsfeed" in out
+
+
+def test_another_forge_is_refused(
+    fleet: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Campaigns work with GitHub only: one line names the forge of the remote. A plan needs no forge."""
+    git(fleet, "remote", "set-url", "origin", "git@gitlab.com:acme/connectors.git")
+    monkeypatch.setenv("GITLAB_TOKEN", TOKEN)
+    monkeypatch.delenv("GITHUB_REPOSITORY", raising=False)
+    assert main.run(["campaign", "run", "terms"]) == 2
+    assert "this command needs GitHub, and the remote origin is on GitLab" in capfd.readouterr().err
+    assert main.run(["campaign", "plan", "terms"]) == 0
+
+
 def test_a_merge_queue_is_used(run: Run, hub: Hub) -> None:
     """Where the target branch has a queue, green pull requests join it once, and a hold takes them out."""
     hub.has_queue = True
@@ -215,6 +307,27 @@ def test_without_the_recorded_state_nothing_is_done_twice(run: Run, hub: Hub, fl
         hub.checks[number] = "SUCCESS"
     (fleet / "campaigns/terms.state.json").unlink()
     assert run()[1].count("is merged") == 2
+
+
+def test_a_yanked_target_holds_without_the_recorded_state(run: Run, hub: Hub, fleet: Path) -> None:
+    """The branches tell the target, too. A base image that the campaign does not change is no target."""
+    campaign = "migration: upgrade_base_image\noptions: {to: '4.0'}\nselect: base.version == '2.0.0'\ntrial: []\n"
+    (fleet / "campaigns/base.yaml").write_text(campaign)
+    commit(fleet)
+    git(fleet, "push", "-q", "origin", "HEAD:main")
+    assert run("run", "base")[0] == run()[0] == 0
+    assert len(hub.pulls) == 4
+    yanked = ["python-connector-base:4.0.2", "python-connector-base:2.0.0", "python-connector-base:1.0.0"]
+    for version in yanked:
+        assert main.run(["base-images", "yank", version, "--reason", "it leaks"]) == 0
+    commit(fleet)
+    git(fleet, "push", "-q", "origin", "HEAD:main")
+    (fleet / "campaigns/base.state.json").unlink()
+    reason = "on hold: the target docker.io/airbyte/python-connector-base:4.0.2 was yanked: it leaks"
+    assert reason in run("run", "base")[1]
+    for _ in range(2):
+        assert "on hold" not in run()[1]
+        (fleet / "campaigns/terms.state.json").unlink()
 
 
 def tick(hub: Hub, words: str, sign: str = "x") -> None:

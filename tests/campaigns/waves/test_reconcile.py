@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from airbyte_ci.campaigns.waves import pace
 from airbyte_ci.campaigns.waves.campaign_file import CampaignFile, Exclusion, Rate, Wave, WaveGate
-from airbyte_ci.campaigns.waves.members import Membership, divide
+from airbyte_ci.campaigns.waves.members import Membership, divide, find_oddities
 from airbyte_ci.campaigns.waves.reconcile import CampaignFacts, reconcile
 from airbyte_ci.campaigns.waves.state import CampaignState, ConnectorState, PullState, PullStatus, State, StateFile
 from airbyte_ci.connectors.connector import Connector
@@ -148,6 +148,20 @@ def test_waves_take_named_connectors_and_shares() -> None:
         divide(file, connectors(NAMES[1:]), lambda items, _: items, {})
 
 
+def test_what_is_probably_not_meant_is_reported() -> None:
+    """An empty selection, a named connector that the query leaves out, and an exclusion that ended."""
+    file = replace(FILE, select="old", exclusions=(Exclusion("source-b", "old", date(2026, 3, 1)),))
+    nothing = divide(file, connectors(), lambda _items, _: [], {})
+    assert next(find_oddities(file, nothing, NOW.date())) == "its query selects no connector"
+    some = divide(file, connectors(), lambda items, _: items[1:], {})
+    assert [*find_oddities(file, some, NOW.date())] == [
+        "wave canary names source-a, which the campaign's query does not select",
+        "the exclusion of source-b ended on 2026-03-01",
+    ]
+    begun = divide(file, connectors(), lambda items, _: items[1:], {"source-a": "canary"})
+    assert not [*find_oddities(file, begun, date(2026, 3, 1))]
+
+
 def test_connectors_that_were_changed_stay_in_their_wave() -> None:
     """The query selects old connectors only: those that the campaign has changed stay members, each in its wave."""
     file = replace(FILE, select="old", waves=(Wave(name="some", size=3), Wave(name="more", size=3), Wave(name="rest")))
@@ -182,6 +196,10 @@ def test_the_tightest_limit_applies() -> None:
     current = CampaignState(campaign="july", time=NOW, connectors=tuple(items))
     assert pace.allow(replace(FILE, rate=Rate(per_day=31)), current).number == 1
     assert pace.allow(replace(FILE, rate=Rate(per_day=100)), current).number == 20
+    lately = [replace(one, pull=replace(recent, created=NOW - timedelta(minutes=59))) for one in items]
+    fast = replace(FILE, rate=Rate(per_day=1000, open=1000))
+    many = replace(current, connectors=tuple(lately * 3))
+    assert (pace.allow(fast, current).number, pace.allow(fast, many).number) == (32, pace.MOST_PER_HOUR - 90)
     assert pace.allow(replace(FILE, rate=Rate(per_day=500, open=400)), current).number == 32
     assert pace.allow(replace(FILE, rate=Rate(hours=(13, 18))), current).number == 0
     assert pace.allow(replace(FILE, rate=Rate(hours=(13, 18), zone="Europe/Berlin")), current).number > 0

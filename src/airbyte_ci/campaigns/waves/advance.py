@@ -70,9 +70,7 @@ class CampaignStep:
             if not self.state.held:
                 yield from self._open()
         except GitHubLimit as error:
-            yield Outcome(
-                subject=self._campaign.name, status="skipped", reason=error.message, advice="the next run continues"
-            )
+            yield limited(self._campaign, error)
 
     # --- open pull requests ----------------------------------------------------------------------
 
@@ -84,18 +82,26 @@ class CampaignStep:
                 continue
             try:
                 if self.state.held:
-                    yield from self._stop(item, pull)
+                    yield from self._stop(item, pull, self.state.held)
                 else:
-                    yield from self._merge(self._owned(item, pull), pull)
+                    yield from self._continue(item, pull)
             except GitHubLimit:
                 raise
             except AirbyteCiError as error:
                 yield failure(item.connector, error)
 
-    def _stop(self, item: ConnectorState, pull: PullState) -> Iterator[Outcome]:
+    def _stop(self, item: ConnectorState, pull: PullState, reason: str) -> Iterator[Outcome]:
         if pull.is_automatic or pull.is_queued:
             self._actions.pulls.stop(pull)
-            yield _ok(item, f"pull request {pull.number} is not merged automatically any more: {self.state.held}")
+            yield _ok(item, f"pull request {pull.number} is not merged automatically any more: {reason}")
+
+    def _continue(self, item: ConnectorState, pull: PullState) -> Iterator[Outcome]:
+        owned = self._owned(item, pull)
+        if owned.head == pull.head:
+            yield from self._merge(owned, pull)
+        elif item.head != UNKNOWN_HEAD:
+            # Found now. If people have it merged automatically after this, that is their decision.
+            yield from self._stop(owned, pull, owned.reason)
 
     def _owned(self, item: ConnectorState, pull: PullState) -> ConnectorState:
         """Returns the connector with its branch's head, if airbyte-ci made all of its commits."""
@@ -107,8 +113,6 @@ class CampaignStep:
 
     def _merge(self, item: ConnectorState, pull: PullState) -> Iterator[Outcome]:
         member = self._members[item.connector]
-        if item.head != pull.head:
-            return
         if pull.is_conflicting:
             yield from self._renew(member, item)
             return
@@ -121,12 +125,16 @@ class CampaignStep:
         if pull.is_mergeable and not (pull.checks == "none" and is_young):
             if merger.settings.has_queue:
                 merger.enqueue(pull)
+                self._put(replace(item, pull=replace(pull, is_queued=True), reason="it is in the merge queue"))
                 yield _ok(item, f"pull request {pull.number} is in the merge queue")
             else:
                 merger.merge(pull, method)
+                done = replace(pull, status="merged", merged=self.state.time)
+                self._put(_moved(replace(item, pull=done), "merged", "", self.state))
                 yield _ok(item, f"pull request {pull.number} is merged")
-        elif merger.settings.allows_automatic and not pull.is_automatic and not pull.is_mergeable:
+        elif merger.settings.allows_automatic and not pull.is_automatic and pull.is_blocked:
             merger.merge_later(pull, method)
+            self._put(replace(item, pull=replace(pull, is_automatic=True), reason="it will be merged automatically"))
             yield _ok(item, f"pull request {pull.number} will be merged when its checks succeed")
 
     def _renew(self, member: CampaignMember, item: ConnectorState) -> Iterator[Outcome]:
@@ -143,15 +151,13 @@ class CampaignStep:
     # --- new pull requests -----------------------------------------------------------------------
 
     def _open(self) -> Iterator[Outcome]:
-        opened = 0
         for item in self.state.connectors:
             if item.state != "planned":
                 continue
             # Each trial changes what is allowed: failures narrow the window, and may close the gate.
-            if opened >= pace.MOST_PER_RUN or pace.allow(self._campaign, self.state).number <= 0:
+            if pace.allow(self._campaign, self.state).number <= 0:
                 return
-            outcome, is_opened = self._start(self._members[item.connector], item)
-            opened += is_opened
+            outcome = self._start(self._members[item.connector], item)
             yield outcome
             if outcome.status == "failed" and (problem := self._gate_problem(item.wave)):
                 self.state = replace(self.state, held=problem)
@@ -164,8 +170,8 @@ class CampaignStep:
             return ""  # a person started the next wave
         return reconcile.gate_problem(declared, [item for item in self.state.connectors if item.wave == wave])
 
-    def _start(self, member: CampaignMember, item: ConnectorState) -> tuple[Outcome, bool]:
-        """Returns the outcome of one connector's first step, and whether it took a part of the allowance."""
+    def _start(self, member: CampaignMember, item: ConnectorState) -> Outcome:
+        """Returns the outcome of one connector's first step."""
         item = replace(item, attempt=item.attempt + 1)
         try:
             change = self._actions.plan(member)
@@ -173,29 +179,30 @@ class CampaignStep:
             # The change is in the target branch already, or the migration is not for this connector.
             is_there = isinstance(error, AlreadyDone)
             self._put(_moved(item, "healthy" if is_there else "excluded", error.message, self.state))
-            return Outcome(subject=item.connector, status="skipped", reason=error.message), False
+            return Outcome(subject=item.connector, status="skipped", reason=error.message)
         except GitHubLimit:
             raise
         except AirbyteCiError as error:
             self._put(_moved(item, "trial-failed", error.message, self.state))
-            return failure(item.connector, error), False
-        item = replace(item, after=change.after, base_after=change.base_image or "")
+            return failure(item.connector, error)
+        is_target = change.base_image != member.connector.base_image
+        item = replace(item, after=change.after, base_after=(is_target and change.base_image) or "")
         try:
             if reason := self._actions.trial(member, change):
                 self._put(_moved(item, "trial-failed", reason, self.state))
-                return Outcome(subject=item.connector, status="failed", reason=reason, advice=self._retry(item)), False
+                return Outcome(subject=item.connector, status="failed", reason=reason, advice=self._retry(item))
             done = self._actions.deliver(member, change)
         except GitHubLimit:
             raise
         except AirbyteCiError as error:
             self._put(replace(item, reason=error.message))
-            return failure(item.connector, error), False
+            return failure(item.connector, error)
         assert done.pull_request is not None and done.url is not None
         pull = PullState(
             number=done.pull_request, url=done.url, head=done.commit, status="open", created=self.state.time
         )
         self._put(_moved(replace(item, pull=pull, head=done.commit), "in-pr", "its checks are running", self.state))
-        return _ok(item, f"pull request {done.pull_request} {done.done}: {done.url}"), True
+        return _ok(item, f"pull request {done.pull_request} {done.done}: {done.url}")
 
     def _retry(self, item: ConnectorState) -> str:
         return f"airbyte-ci campaign run {self._campaign.name} --retry {item.connector}"
@@ -203,6 +210,11 @@ class CampaignStep:
     def _put(self, item: ConnectorState) -> ConnectorState:
         self.state = self.state.with_connector(item)
         return item
+
+
+def limited(campaign: CampaignFile, error: GitHubLimit) -> Outcome:
+    """Returns the outcome of a command that a limit of GitHub ended."""
+    return Outcome(subject=campaign.name, status="skipped", reason=error.message, advice="the next run continues")
 
 
 def _moved(item: ConnectorState, state: State, reason: str, campaign: CampaignState) -> ConnectorState:

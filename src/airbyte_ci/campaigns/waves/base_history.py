@@ -91,8 +91,13 @@ def _bases(root: Path, blobs: Collection[str]) -> dict[str, str]:
     contents = git.blobs(root, sorted(blobs))
     if missing := len(blobs) - len(contents):
         raise UsageError(f"cannot read the history of {root}: git lacks {missing} files of it", advice="git fsck")
-    found = {blob: _BASE.search(content) for blob, content in contents.items()}
-    return {blob: short(match[1].decode(errors="replace")) if match else NONE for blob, match in found.items()}
+    return {blob: short(base_in(content)) or NONE for blob, content in contents.items()}
+
+
+def base_in(metadata: bytes) -> str:
+    """Returns the address of the base image in a metadata file; empty without one."""
+    found = _BASE.search(metadata)
+    return found[1].decode(errors="replace") if found else ""
 
 
 def short(address: str) -> str:

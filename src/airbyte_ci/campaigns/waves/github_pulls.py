@@ -31,6 +31,8 @@ _CHECKS: Mapping[str, Checks] = {
 _FAILURES = (500, 502, 503, 504)
 # https://docs.github.com/graphql/reference/enums#mergestatestatus
 _MERGEABLE = ("CLEAN", "HAS_HOOKS")
+# GitHub merges automatically only what is blocked: it refuses UNSTABLE, and UNKNOWN is computed until the next run.
+_BLOCKED = ("BLOCKED", "BEHIND")
 MUTATIONS: Mapping[str, str] = {
     "mergePullRequest": "pullRequestId: $id, expectedHeadOid: $head, mergeMethod: $method",
     "enablePullRequestAutoMerge": "pullRequestId: $id, expectedHeadOid: $head, mergeMethod: $method",
@@ -178,6 +180,7 @@ def _pull(node: Mapping[str, Any]) -> PullState:
             is_draft=node["isDraft"],
             is_conflicting=node["mergeable"] == "CONFLICTING",
             is_mergeable=node["mergeStateStatus"] in _MERGEABLE,
+            is_blocked=node["mergeStateStatus"] in _BLOCKED,
             is_automatic=node["autoMergeRequest"] is not None,
             is_queued=bool(node["isInMergeQueue"]),
         )

@@ -1,8 +1,9 @@
 """The connectors of a campaign, and the wave of each."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 from airbyte_ci.campaigns.waves.campaign_file import REST, CampaignFile, Wave
 from airbyte_ci.connectors.connector import Connector
@@ -71,6 +72,25 @@ def divide(
         left = [item for item in left if item.name not in names]
     with_members = {item.wave for item in members}
     return Membership(tuple(members), tuple(wave for wave in waves if wave.name in with_members))
+
+
+def find_oddities(campaign: CampaignFile, membership: Membership, today: date) -> Iterator[str]:
+    """Yields what is allowed in a campaign file, and probably not meant."""
+    if not membership.members:
+        yield "its query selects no connector" if campaign.select else "the repository has no connector"
+    yield from find_unselected(campaign, membership)
+    for item in campaign.exclusions:
+        if not item.is_active(today):
+            yield f"the exclusion of {item.connector} ended on {item.until}"
+
+
+def find_unselected(campaign: CampaignFile, membership: Membership) -> Iterator[str]:
+    """Yields named connectors that are in no wave, because the campaign's query does not select them."""
+    members = {item.name for item in membership.members}
+    for wave in campaign.waves:
+        for name in wave.connectors:
+            if name not in members:
+                yield f"wave {wave.name} names {name}, which the campaign's query does not select"
 
 
 def _takes_all(wave: Wave) -> bool:

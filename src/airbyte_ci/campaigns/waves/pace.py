@@ -11,7 +11,7 @@ from airbyte_ci.campaigns.waves.state import CampaignState, ConnectorState
 FIRST_WINDOW = 2
 # A pull request takes up to five requests that create content, and GitHub accepts 500 of them in an hour:
 # https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api#about-secondary-rate-limits
-MOST_PER_RUN = 90
+MOST_PER_HOUR = 90
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +28,20 @@ def allow(campaign: CampaignFile, state: CampaignState) -> Allowance:
         return Allowance(0, f"outside of the hours of {campaign.path}")
     window = min(window_of(state.connectors), campaign.rate.open)
     waiting = sum(item.state == "in-pr" for item in state.connectors)
-    day = state.time - timedelta(days=1)
-    today = sum(bool(item.pull and item.pull.created and item.pull.created > day) for item in state.connectors)
+    today, hour = (opened_within(state, timedelta(hours=hours)) for hours in (24, 1))
     limits = (
         Allowance(window - waiting, f"{waiting} of at most {window} pull requests are open"),
         Allowance(campaign.rate.per_day - today, f"{today} of {campaign.rate.per_day} were opened in 24 hours"),
-        Allowance(MOST_PER_RUN, "GitHub limits the number of requests"),
+        Allowance(MOST_PER_HOUR - hour, "GitHub limits the number of requests"),
     )
     tightest = min(limits, key=lambda item: item.number)
     return Allowance(max(0, tightest.number), tightest.reason)
+
+
+def opened_within(state: CampaignState, time: timedelta) -> int:
+    """Returns how many pull requests were opened within a time, those that revert others included."""
+    pulls = [item.pull for item in state.connectors if item.pull]
+    return sum(bool(pull.created and pull.created > state.time - time) for pull in pulls)
 
 
 def window_of(items: Iterable[ConnectorState]) -> int:

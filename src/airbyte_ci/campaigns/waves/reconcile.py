@@ -14,15 +14,16 @@ from airbyte_ci.campaigns.waves.state import CampaignState, ConnectorState, Pull
 class CampaignFacts:
     """The world at `time`: the pull requests of the campaign and of its reverts, by connector.
 
-    `inputs` are as in ConnectorState. `is_released` asks the registry for a version of a connector. `withdrawal`
-    returns why a base image must not be used any more. `started` are waves that a person started, `held` is a
-    person's hold.
+    `inputs` are as in ConnectorState. `targets` are the base images of pull requests that are not recorded.
+    `is_released` asks the registry for a version of a connector. `withdrawal` returns why a base image must not be used
+    any more. `started` are waves that a person started, `held` is a person's hold.
     """
 
     time: datetime
     inputs: Mapping[str, str]
     pulls: Mapping[str, PullState] = field(default_factory=dict)
     reverts: Mapping[str, PullState] = field(default_factory=dict)
+    targets: Mapping[str, str] = field(default_factory=dict)
     is_released: Callable[[CampaignMember, str], bool] = lambda _member, _version: False
     withdrawal: Callable[[str], str] = lambda _address: ""
     started: frozenset[str] = frozenset()
@@ -81,6 +82,7 @@ def _connector(
         inputs=inputs,
         before=connector.version,
         base_before=connector.base_image or "",
+        base_after=facts.targets.get(member.name, ""),
     )
     if previous:
         item = replace(
@@ -90,7 +92,7 @@ def _connector(
             before=previous.before or item.before,
             after=previous.after,
             base_before=previous.base_before or item.base_before,
-            base_after=previous.base_after,
+            base_after=previous.base_after or item.base_after,
         )
     if exclusion := campaign.exclusion(member.name, facts.time.date()):
         return _moved(item, "excluded", str(exclusion))

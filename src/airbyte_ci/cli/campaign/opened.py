@@ -13,7 +13,7 @@ from airbyte_ci.base_images.catalog import catalog
 from airbyte_ci.base_images.catalog.catalog import Catalog
 from airbyte_ci.campaigns.delivery import branches, commits
 from airbyte_ci.campaigns.delivery.branches import Ground
-from airbyte_ci.campaigns.waves import campaign_file, members, reconcile
+from airbyte_ci.campaigns.waves import campaign_file, members, reconcile, targets
 from airbyte_ci.campaigns.waves.campaign_file import CampaignFile
 from airbyte_ci.campaigns.waves.github_pulls import GitHubPulls
 from airbyte_ci.campaigns.waves.members import CampaignMember, Membership
@@ -28,7 +28,7 @@ from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connectors import select
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.connectors.select import Selection
-from airbyte_ci.errors import BlobNotFound, ImageError, UsageError
+from airbyte_ci.errors import BlobNotFound, ImageError, QueryError, UsageError
 from airbyte_ci.git import github, history
 from airbyte_ci.git.github import GitHubRepository
 from airbyte_ci.oci.reference import Reference
@@ -64,12 +64,18 @@ class OpenCampaign:
                 inputs=self.inputs,
                 pulls=self.found,
                 reverts=self._reverts(),
+                targets=self._targets(),
                 is_released=self._released(opened),
                 withdrawal=self._withdrawal,
                 started=started,
                 held=held,
             )
             return reconcile.reconcile(self.file, self.membership, self.previous, known)
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the campaign has pull requests, or tried a change."""
+        return bool(self.found) or any(item.attempt for item in self.previous.values())
 
     def again(self) -> "OpenCampaign":
         """Returns the campaign with the pull requests as they are now, after a command changed them."""
@@ -81,6 +87,13 @@ class OpenCampaign:
         """Returns the pull requests that revert merged ones."""
         merged = [name for name, pull in self.found.items() if pull.status == "merged"]
         return self.pulls.read_by_name(self.file.revert_branch, merged) if self.pulls else {}
+
+    def _targets(self) -> dict[str, str]:
+        """Returns the base images of pull requests about which nothing is recorded."""
+        connectors = {member.name: member.connector for member in self.membership.members}
+        unknown = self.found.keys() - self.previous.keys() if self.pulls else ()
+        pulls = {name: (connectors[name], self.file.branch(name), self.found[name]) for name in sorted(unknown)}
+        return targets.read(self.fleet.configuration.root, pulls) if pulls else {}
 
     def _withdrawal(self, address: str) -> str:
         found = self.catalog.find(address)
@@ -132,7 +145,10 @@ def open_campaign(settings: Settings, name: str, *, asks_github: bool = True) ->
     known = facts.of(fleet.bases, fleet.modified)
 
     def choose(connectors: Sequence[Connector], query: str) -> Sequence[Connector]:
-        chosen = select.select(connectors, Selection(query=query), known, fleet.modified)
+        try:
+            chosen = select.select(connectors, Selection(query=query), known, fleet.modified)
+        except QueryError as error:
+            raise QueryError(f"{file.path}: {error.message}") from error
         for warning in chosen.warnings:
             fleets.warn(f"{file.path}: {warning}")
         return chosen.connectors
@@ -165,6 +181,8 @@ def open_campaign(settings: Settings, name: str, *, asks_github: bool = True) ->
             target="",
         )
         fleet.bases.save()
+        for oddity in members.find_oddities(file, made.membership, app.today()):
+            fleets.warn(f"{file.path}: {oddity}")
         return made
 
     if is_offline:

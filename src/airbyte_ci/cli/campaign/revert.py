@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from contextlib import closing
 from dataclasses import replace
+from datetime import timedelta
 
 import click
 
@@ -11,7 +12,8 @@ from airbyte_ci.campaigns.changes.change import Change
 from airbyte_ci.campaigns.delivery import deliver
 from airbyte_ci.campaigns.delivery.deliver import Parcel
 from airbyte_ci.campaigns.delivery.pull_requests import PullRequests
-from airbyte_ci.campaigns.waves import changes
+from airbyte_ci.campaigns.waves import changes, pace
+from airbyte_ci.campaigns.waves.advance import limited
 from airbyte_ci.campaigns.waves.state import CampaignState, ConnectorState
 from airbyte_ci.cli import console, workbench
 from airbyte_ci.cli.campaign.opened import open_campaign, refuse_offline
@@ -83,8 +85,11 @@ def open_reverts(
     opened = planner.opened
     ground, tips = opened.connect_git()
     outcomes: list[Outcome] = []
+    left = pace.MOST_PER_HOUR - pace.opened_within(state, timedelta(hours=1))
     for item in (item for item in state.connectors if _is_merged(item, names)):
         try:
+            if not dry_run and len(outcomes) >= left:
+                raise GitHubLimit("GitHub limits the number of requests in an hour")
             change = _plan(planner, item, reason)
             if dry_run:
                 outcome = Outcome(subject=item.connector, status="ok", summary=change.summary)
@@ -94,8 +99,8 @@ def open_reverts(
                 done = deliver.to_pull_request(ground, parcel, tips.get(branch), pulls, opened.file.labels)
                 summary = f"{change.summary}: pull request {done.pull_request} {done.done}: {done.url}"
                 outcome = Outcome(subject=item.connector, status="ok", summary=summary)
-        except GitHubLimit:
-            raise
+        except GitHubLimit as error:
+            outcome = limited(opened.file, error)
         except AirbyteCiError as error:
             outcome = failure(item.connector, error)
         outcomes.append(outcome)
@@ -103,6 +108,8 @@ def open_reverts(
             console.document(outcome.to_json("campaign revert"))
         else:
             console.block(terminal.outcome(outcome))
+        if outcome.status == "skipped":
+            break
     return outcomes
 
 

@@ -14,6 +14,7 @@ from airbyte_ci.campaigns.delivery import branches, deliver
 from airbyte_ci.campaigns.delivery.branches import Ground
 from airbyte_ci.campaigns.delivery.deliver import Delivered, Parcel
 from airbyte_ci.campaigns.delivery.pull_requests import PullRequests
+from airbyte_ci.campaigns.waves import members
 from airbyte_ci.campaigns.waves.advance import Actions, CampaignStep
 from airbyte_ci.campaigns.waves.dashboard import Commands
 from airbyte_ci.campaigns.waves.members import CampaignMember
@@ -53,6 +54,7 @@ def run_campaign(settings: Settings, name: str, retried: tuple[str, ...], *, as_
         if opened.file.closed:
             console.line(f"{opened.file.name} is closed: {opened.file.closed}", err=True)
             return 0
+        _refuse_without_canary(opened)
         number = opened.file.dashboard
         commands = dashboard.read(opened, number) if number else Commands()
         names = (*retried, *(name for name in sorted(commands.retried) if opened.membership.has(name)))
@@ -60,6 +62,16 @@ def run_campaign(settings: Settings, name: str, retried: tuple[str, ...], *, as_
         with workbench.open_app(settings, opened.fleet.configuration) as (tools, progress):
             outcomes = _step(settings, opened, tools, progress, commands)
     return exit_code(outcomes)
+
+
+def _refuse_without_canary(opened: OpenCampaign) -> None:
+    """Raises UsageError before the first step if a wave would be without the connectors that it names."""
+    if opened.has_begun:
+        return  # the campaign, or a person, has changed them, so that the query does not select them any more
+    for problem in members.find_unselected(opened.file, opened.membership):
+        raise UsageError(
+            f"{opened.file.path}: {problem}", advice="let `select` select it, or name a connector that it selects"
+        )
 
 
 def _without_trials(opened: OpenCampaign, retried: tuple[str, ...]) -> Mapping[str, ConnectorState]:
@@ -95,7 +107,7 @@ def _step(
                     _show(settings, outcome)
             if commands.is_reverted:
                 reason = f"requested on issue {opened.file.dashboard}"
-                outcomes += open_reverts(settings, planner, step.state, reason, pulls)
+                outcomes += open_reverts(settings, planner, state, reason, pulls)
         finally:
             # Whatever happened is recorded, also before an error or an interruption.
             opened.save(step.state)
