@@ -30,6 +30,8 @@ Scopes = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class _Token:
+    """An Authorization header, and the moment of the client's clock at which it expires."""
+
     header: str = field(repr=False)
     expires: float
 

@@ -1,7 +1,8 @@
 """Endpoints: the host of a repository, and whether plain HTTP is allowed. Sends nothing."""
 
+# The part of `socket` that is written in C: `socket` and `ipaddress` take longer to import than a request takes.
+import _socket
 import functools
-import ipaddress
 from urllib.parse import urlsplit
 
 from airbyte_ci.oci.reference import DEFAULT_REGISTRY, Reference
@@ -10,6 +11,7 @@ from airbyte_ci.registry.options import RegistryOptions
 
 # The registry of docker.io has another host name; docker.io is only a web site.
 _API_HOSTS = {DEFAULT_REGISTRY: "registry-1.docker.io"}
+_LOOPBACK_6 = bytes(15) + b"\x01"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +50,10 @@ def is_loopback(host: str) -> bool:
     """Returns whether `host[:port]` is this machine, so that requests to it do not cross a network."""
     name = urlsplit(f"//{host}").hostname or ""
     try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
+        address = _socket.inet_pton(_socket.AF_INET6 if ":" in name else _socket.AF_INET, name)
+    except (OSError, ValueError):
         return name == "localhost" or name.endswith(".localhost")
+    return address == _LOOPBACK_6 or (len(address) == 4 and address[0] == 127)
 
 
 def may_be_plain(host: str, options: RegistryOptions) -> bool:

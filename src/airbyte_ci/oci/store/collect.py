@@ -45,6 +45,8 @@ class Collected:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
+    """A file or folder of the store that may be removed: the time of its last use, and its size in bytes."""
+
     path: Path
     used: float
     size: int

@@ -10,8 +10,6 @@ from pathlib import Path
 
 from airbyte_ci import disk
 from airbyte_ci.errors import UsageError
-from airbyte_ci.oci.store import caches
-from airbyte_ci.oci.store.collect import folder_size
 from airbyte_ci.oci.store.size import parse_size
 from airbyte_ci.oci.store.store import Store
 
@@ -49,6 +47,9 @@ def size_of(store: Store, now: float | None = None) -> int:
 
 
 def _measured(store: Store) -> int:
+    from airbyte_ci.oci.store import caches  # once a day
+    from airbyte_ci.oci.store.collect import folder_size
+
     snapshots = [item for item in (store.root / "snapshots").iterdir() if not item.name.startswith(".")]
     total = 0
     for place in (store.root / "blobs" / "sha256", *snapshots, *caches.entries(store.root)):
