@@ -470,6 +470,16 @@ UPLOADS = (
         Manner(body_most=399_000, chunk_least=300_000),
         ONE,
     ),
+    *(
+        Row(
+            f"a small blob that is refused with {status} in one request is sent in two",
+            "push",
+            once("start upload", Refuse(status)),
+            Ok({"put upload": 3}),
+            options=ONE,
+        )
+        for status in (400, 404, 405, 413, 500, 501)
+    ),
     Row("relative Locations are resolved", "push", (), Ok()),
     Row("absolute Locations are used", "push", (), Ok(), Manner(locations="http://SELF")),
     Row(
@@ -595,7 +605,8 @@ AFTERWARDS = (
         "a missing digest header after the push is made up for",
         "push",
         ever("put manifest", Header("Docker-Content-Digest")),
-        Ok({"get manifest": 2}),
+        # The first one is refused, as it comes without a token.
+        Ok({"get manifest": 3}),
     ),
     Row(
         "another digest after the push is found",

@@ -48,6 +48,10 @@ class _Connections:
                 self._opened = api, Uploader(api), SharedBlobs()
             return self._opened
 
+    @property
+    def is_open(self) -> bool:
+        return self._opened is not None
+
     def renew(self) -> None:
         with self._lock:
             if self._opened:  # other threads may still use it
@@ -158,6 +162,8 @@ class RegistryClient:
 
     def point_tag(self, store: Store, digest: Digest, target: Reference, *, fixed: Collection[str] = ()) -> bool:
         """Returns whether a few quick requests made the tag point to an image of the store; else, `push` must do it."""
+        if self._connections.is_open:  # with its connections and tokens, `push` needs no more requests
+            return False
         from airbyte_ci.registry import quick_push
 
         return quick_push.point_tag(target, digest, store, self._options, self._environment, fixed)

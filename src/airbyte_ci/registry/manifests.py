@@ -86,20 +86,17 @@ def fetch(api: Api, place: Endpoint, reference: Reference) -> Manifest | Index:
     return checked_manifest(raw, content_type.partition(";")[0].strip(), f"the manifest of {place}")
 
 
-def blobs_of_tag(api: Api, place: Endpoint, tag: str) -> frozenset[Digest]:
-    """Returns the blobs of the image that a tag points to; none if the tag does not exist or its image is unreadable.
+def find_tagged(api: Api, place: Endpoint, tag: str) -> Manifest | Index | None:
+    """Returns the image or index that a tag points to; None if the tag does not exist or its image is unreadable.
 
     Asks once, with the token of pushes, because the answer only saves other requests.
     """
     try:
         with api.once(_call(place, "GET", tag, scope=push_scope(place))) as answer:
             raw, content_type = answer.read(MANIFEST_LIMIT), answer.headers.get("Content-Type", "")
-        found = checked_manifest(raw, content_type.partition(";")[0].strip(), f"the manifest of {place}")
+        return checked_manifest(raw, content_type.partition(";")[0].strip(), f"the manifest of {place}")
     except (RegistryError, BlobNotFound, ImageError):
-        return frozenset()
-    if not isinstance(found, Manifest):
-        return frozenset()
-    return frozenset((found.config.digest, *(layer.digest for layer in found.layers)))
+        return None
 
 
 def checked_manifest(raw: bytes, content_type: str, what: str) -> Manifest | Index:

@@ -24,8 +24,10 @@ from airbyte_ci.registry.shared_blobs import SharedBlobs
 from airbyte_ci.registry.transport import Answer, RequestBody
 from airbyte_ci.registry.upload import Mounted, Uploader, UploadSession
 
-# A blob of at most this many bytes is sent without asking whether it is there, if the tag's image lacks it.
+# A blob of at most this many bytes is sent without asking whether it is there, if the tag's image lacks it, or if at
+# most this many blobs are sent: a configuration and a layer of code.
 _SMALL = 256 * 1024
+_FEW = 2
 # The codes for a manifest whose blobs the registry does not have (distribution-spec, Error Codes).
 _UNKNOWN_BLOB = frozenset({"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN"})
 
@@ -64,18 +66,39 @@ class Push:
                 self._refuse_move(tag, digest)
         root = self._manifest(digest)
         names = tuple(tags) or (str(digest),)
-        here = not is_new and manifests.exists(self.api, self.target, digest)
+        there = manifests.find_tagged(self.api, self.target, tags[0]) if tags else None
         # A registry accepts an image only with all its blobs, so the blobs of the tag's image need no request each.
-        held: frozenset[Digest] = frozenset()
-        if not here:
-            held = manifests.blobs_of_tag(self.api, self.target, tags[0]) if tags else held
-            self._send_again_if_lost(root, held)
+        held = _blobs_of(there)
+        written: set[str] = set()
+        if there is not None and there.digest == digest:
+            written = {tags[0], str(digest)}
+        elif (is_light := self._is_light(root, held)) or is_new or not self._exists(digest):
+            self._send_again_if_lost(root, held, unasked=_SMALL if held or is_light else 0)
+        else:
+            written = {str(digest)}
         for name in names:
-            if here and name == str(digest) and not referrers.has_subject(root):
+            if name in written and not referrers.has_subject(root):
                 continue
             answer = self._write(root, name, held)
             referrers.announce(self.api, self.target, root, answer)
         return root.descriptor
+
+    def _exists(self, digest: Digest) -> bool:
+        return manifests.exists(self.api, self.target, digest)
+
+    def _is_light(self, root: Manifest | Index, held: Collection[Digest]) -> bool:
+        """Returns whether only a few small blobs are sent, so that questions would cost more than they could save."""
+        if isinstance(root, Index):
+            return False
+        mountable = self._blobs_of_sources()
+        sent = [
+            item
+            for item in {item.digest: item for item in (root.config, *root.layers)}.values()
+            if item.digest not in held
+            and item.digest not in mountable
+            and not self.shared.has(self.target.registry, item.digest)
+        ]
+        return len(sent) <= _FEW and all(item.size <= _SMALL and self.store.has(item.digest) for item in sent)
 
     def _write(self, root: Manifest | Index, name: str, held: Collection[Digest]) -> Answer:
         """Writes the manifest; if the registry lost blobs of an earlier push, uploads them first."""
@@ -84,17 +107,17 @@ class Push:
         except Refused as error:
             if not self._may_be_lost(error, held):
                 raise
-        self._send_parts(root, ())
+        self._send_parts(root, (), unasked=0)
         return manifests.write(self.api, self.target, root, name)
 
-    def _send_again_if_lost(self, root: Manifest | Index, held: Collection[Digest]) -> None:
+    def _send_again_if_lost(self, root: Manifest | Index, held: Collection[Digest], *, unasked: int) -> None:
         """Uploads everything below the root; everything once more if the registry lost blobs of an earlier push."""
         try:
-            self._send_parts(root, held)
+            self._send_parts(root, held, unasked=unasked)
         except Refused as error:
             if not self._may_be_lost(error, held):
                 raise
-            self._send_parts(root, ())
+            self._send_parts(root, (), unasked=0)
 
     def _may_be_lost(self, error: Refused, held: Collection[Digest]) -> bool:
         """Returns whether the registry lost a blob that was not sent; forgets what this command pushed there."""
@@ -109,14 +132,12 @@ class Push:
                 error_id="tag-exists",
             )
 
-    def _send_parts(self, root: Manifest | Index, held: Collection[Digest]) -> None:
+    def _send_parts(self, root: Manifest | Index, held: Collection[Digest], *, unasked: int) -> None:
         """Uploads everything below the root, deepest first, so that no manifest ever names a missing item.
 
-        The registry has the `held` blobs.
+        The registry has the `held` blobs; others of at most `unasked` bytes are sent without asking for them.
         """
-        children = [
-            item for item in self._descendants(root) if not manifests.exists(self.api, self.target, item.digest)
-        ]
+        children = [item for item in self._descendants(root) if not self._exists(item.digest)]
         wanted: dict[Digest, Descriptor] = {}
         for manifest in (*children, root):
             if isinstance(manifest, Manifest):
@@ -124,7 +145,7 @@ class Push:
         missing = [item for digest, item in wanted.items() if digest not in held]
         for digest in wanted.keys() & set(held):
             self._tell("present", wanted[digest], wanted[digest].size)
-        send = functools.partial(self._blob, self._blobs_of_sources(), unasked=_SMALL if held else 0)
+        send = functools.partial(self._blob, self._blobs_of_sources(), unasked=unasked)
         each(missing, self.api.options.concurrency, send)
         for manifest in children:
             manifests.write(self.api, self.target, manifest, str(manifest.digest))
@@ -185,7 +206,7 @@ class Push:
         if ask and not is_mountable and self.uploader.present(self.target, descriptor.digest):
             return "present"
         session: UploadSession | None = None
-        for place in dict.fromkeys((*([other] if other else ()), *map(endpoint, self.sources))):
+        for place in dict.fromkeys((*([other] if other else ()), *map(endpoint, self.sources if ask else ()))):
             if place.registry != self.target.registry or place == self.target:
                 continue
             if session:
@@ -264,6 +285,12 @@ class Push:
         self.api.options.tell(
             BlobProgress(step, str(self.target), digest=descriptor.digest, done=done, total=descriptor.size)
         )
+
+
+def _blobs_of(found: Manifest | Index | None) -> frozenset[Digest]:
+    if not isinstance(found, Manifest):
+        return frozenset()
+    return frozenset((found.config.digest, *(layer.digest for layer in found.layers)))
 
 
 def check_tags(tags: Sequence[str], target: Reference) -> tuple[str, ...]:

@@ -28,6 +28,11 @@ class SharedBlobs:
                 found.clear()
         return bool(places)
 
+    def has(self, registry: str, digest: Digest) -> bool:
+        """Returns whether a repository of the registry has the blob."""
+        with self._lock:
+            return bool(self._places.get((registry, digest)))
+
     @contextlib.contextmanager
     def turn(self, target: Endpoint, digest: Digest) -> Iterator[Endpoint | None]:
         """Gives a repository of the registry that has the blob, the target itself if possible.

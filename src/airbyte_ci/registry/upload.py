@@ -27,6 +27,9 @@ _LARGEST_CHUNK = 16 << 20
 # Answers to a whole blob in one PUT that mean that chunks are required; servers and proxies differ.
 _WANTS_CHUNKS = frozenset({400, 405, 411, 413, 501})
 _WHOLE_ATTEMPTS = 2
+# A blob of at most this many bytes is sent with the request that begins its upload ("Single POST"). A registry that
+# does not support this answers as to any other beginning, and the blob is sent again.
+_SINGLE_POST = 256 * 1024
 # The specification has one status for each step; registries differ, and other clients accept any success.
 _ACCEPTED = (200, 201, 202)
 
@@ -45,12 +48,21 @@ class Mounted:
 
 
 @dataclass(frozen=True, slots=True)
+class Stored:
+    """The blob is in the repository, after one request."""
+
+
+@dataclass(frozen=True, slots=True)
 class Uploader:
-    """Uploads to the repositories of one client; remembers which hosts need chunks of which size, and cannot mount."""
+    """Uploads to the repositories of one client.
+
+    Remembers which hosts need chunks of which size, cannot mount, and need more than one request for a small blob.
+    """
 
     api: Api
     chunks: dict[str, int] = field(default_factory=dict)
     unmountable: set[str] = field(default_factory=set)
+    stepwise: set[str] = field(default_factory=set)
 
     def reporting(self, options: RegistryOptions) -> "Uploader":
         """Returns the same uploader with the progress report of other options."""
@@ -112,7 +124,9 @@ class Uploader:
         def attempt() -> None:
             # Proxies may break long requests without an error, so the last attempts use chunks.
             chunked = next(attempts) > _WHOLE_ATTEMPTS or place.host in self.chunks
-            begun = next(sessions, None) or self._begin(place)
+            begun = next(sessions, None) or self._post(place, descriptor, body) or self._begin(place)
+            if isinstance(begun, Stored):
+                return
             try:
                 self._send(place, descriptor, body, begun, chunked=chunked)
             except Transient:
@@ -121,6 +135,27 @@ class Uploader:
                 raise _lost(error) from None
 
         self.api.retry.persist(attempt, doubts=1)
+
+    def _post(self, place: Endpoint, descriptor: Descriptor, body: RequestBody) -> "Stored | UploadSession | None":
+        """Sends a small blob in one request, or returns the session that came instead, or None.
+
+        A registry that does not support this receives no more of them.
+        """
+        if descriptor.size > _SINGLE_POST or place.host in self.stepwise or place.host in self.chunks:
+            return None
+        url = f"/v2/{place.repository}/blobs/uploads/?digest={descriptor.digest}"
+        try:
+            with self.api.once(_call(place, "POST", url, _ACCEPTED, {"Content-Type": _BYTES}, body)) as answer:
+                # Some registries begin an upload with 201 too: only the address of the blob says that it is stored.
+                if answer.headers.get("Location", "").endswith(f"/blobs/{descriptor.digest}"):
+                    return Stored()
+                self.stepwise.add(place.host)
+                return self._session(place, answer, url) if answer.status == 202 else None
+        except Refused as error:
+            if isinstance(error, Transient) and error.status != 500:
+                raise
+            self.stepwise.add(place.host)
+            return None
 
     def _begin(self, place: Endpoint) -> UploadSession:
         call = _call(place, "POST", f"/v2/{place.repository}/blobs/uploads/", _ACCEPTED)

@@ -27,6 +27,7 @@ class Manner:
     locations: str = ""  # prepended to the path of a Location; empty makes it relative
     location_query: str = ""  # must be sent back with the next request of an upload, as `a=b`
     chunk_least: int = 0
+    single_post: bool = False  # whether a blob may come with the request that begins its upload
     body_most: int | None = None  # a larger body is refused with 413, like proxies do
 
 
@@ -170,7 +171,7 @@ class DistributionServer:
 
     def _start_upload(self, request: Request) -> Reply:
         name = self._contents.repository(request.repository).begin()
-        if digest := request.argument("digest"):
+        if self._manner.single_post and (digest := request.argument("digest")):
             return self._finished(request, name, request.body, digest)
         reply = self._accepted(request, name)
         least = self._manner.chunk_least
