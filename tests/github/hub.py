@@ -33,6 +33,11 @@ class GitHub:
                 if request.body.get("draft") and not self.has_drafts:
                     message = "Draft pull requests are not supported in this repository."
                     return 422, {"message": message, "documentation_url": "https://docs.github.com"}
+                if any(
+                    pull["branch"] == request.body["head"] and pull["state"] == "open" for pull in self.pulls.values()
+                ):
+                    message = f"A pull request already exists for acme:{request.body['head']}."
+                    return 422, {"message": message, "documentation_url": "https://docs.github.com"}
                 number = 40 + len(self.pulls)
                 names = ("title", "body", "base")
                 self.pulls[number] = {

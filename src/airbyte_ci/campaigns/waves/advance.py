@@ -97,7 +97,10 @@ class CampaignStep:
 
     def _continue(self, item: ConnectorState, pull: PullState) -> Iterator[Outcome]:
         owned = self._owned(item, pull)
-        if owned.head == pull.head:
+        if pull.is_draft and owned.head == pull.head != item.head:
+            # The run that opened it did not end: it is a draft until its number is in the changelog.
+            yield self._start(self._members[item.connector], item)
+        elif owned.head == pull.head:
             yield from self._merge(owned, pull)
         elif item.head != UNKNOWN_HEAD:
             # Found now. If people have it merged automatically after this, that is their decision.
@@ -171,8 +174,10 @@ class CampaignStep:
         return reconcile.gate_problem(declared, [item for item in self.state.connectors if item.wave == wave])
 
     def _start(self, member: CampaignMember, item: ConnectorState) -> Outcome:
-        """Returns the outcome of one connector's first step."""
+        """Returns the outcome of one connector's first step, which completes a pull request that is open already."""
         item = replace(item, attempt=item.attempt + 1)
+        # What failed is not tried again, also where an earlier run opened the pull request.
+        head = item.pull.head if item.pull else item.head
         try:
             change = self._actions.plan(member)
         except NotApplicable as error:
@@ -183,13 +188,13 @@ class CampaignStep:
         except GitHubLimit:
             raise
         except AirbyteCiError as error:
-            self._put(_moved(item, "trial-failed", error.message, self.state))
+            self._put(_moved(replace(item, head=head), "trial-failed", error.message, self.state))
             return failure(item.connector, error)
         is_target = change.base_image != member.connector.base_image
         item = replace(item, after=change.after, base_after=(is_target and change.base_image) or "")
         try:
             if reason := self._actions.trial(member, change):
-                self._put(_moved(item, "trial-failed", reason, self.state))
+                self._put(_moved(replace(item, head=head), "trial-failed", reason, self.state))
                 return Outcome(subject=item.connector, status="failed", reason=reason, advice=self._retry(item))
             done = self._actions.deliver(member, change)
         except GitHubLimit:
@@ -198,11 +203,10 @@ class CampaignStep:
             self._put(replace(item, reason=error.message))
             return failure(item.connector, error)
         assert done.pull_request is not None and done.url is not None
-        pull = PullState(
-            number=done.pull_request, url=done.url, head=done.commit, status="open", created=self.state.time
-        )
+        created = item.pull.created if item.pull else self.state.time
+        pull = PullState(number=done.pull_request, url=done.url, head=done.commit, status="open", created=created)
         self._put(_moved(replace(item, pull=pull, head=done.commit), "in-pr", "its checks are running", self.state))
-        return _ok(item, f"pull request {done.pull_request} {done.done}: {done.url}")
+        return _ok(item, f"pull request {done.pull_request} {'completed' if item.pull else done.done}: {done.url}")
 
     def _retry(self, item: ConnectorState) -> str:
         return f"airbyte-ci campaign run {self._campaign.name} --retry {item.connector}"

@@ -16,7 +16,7 @@ from airbyte_ci.campaigns.waves import changes, pace
 from airbyte_ci.campaigns.waves.advance import limited
 from airbyte_ci.campaigns.waves.state import CampaignState, ConnectorState
 from airbyte_ci.cli import console, workbench
-from airbyte_ci.cli.campaign.opened import open_campaign, refuse_offline
+from airbyte_ci.cli.campaign.opened import OpenCampaign, open_campaign, refuse_offline
 from airbyte_ci.cli.campaign.planned import Planner, open_planner
 from airbyte_ci.cli.options import json_option
 from airbyte_ci.cli.settings import Settings
@@ -54,7 +54,7 @@ def revert_campaign(
                 raise UsageError(f"{given} is not in the campaign {opened.file.name}")
         assert opened.repository is not None, "commands refuse --offline"
         state = opened.state(app.now())
-        if not any(_is_merged(item, names) for item in state.connectors):
+        if not any(_is_to_revert(opened, item, names) for item in state.connectors):
             console.line(f"{opened.file.name} has merged nothing that could be reverted", err=True)
             return 0
         with workbench.open_app(settings, opened.fleet.configuration) as (tools, _):
@@ -66,9 +66,13 @@ def revert_campaign(
     return exit_code(outcomes)
 
 
-def _is_merged(item: ConnectorState, names: Collection[str]) -> bool:
-    is_merged = item.pull is not None and item.pull.status == "merged" and item.state != "reverted"
-    return is_merged and (not names or item.connector in names)
+def _is_to_revert(opened: OpenCampaign, item: ConnectorState, names: Collection[str]) -> bool:
+    """Returns whether it is merged, and no pull request reverts it; a draft was left by a command that did not end."""
+    merged = opened.found.get(item.connector)
+    if merged is None or merged.status != "merged" or item.state == "reverted":
+        return False
+    is_complete = item.pull is not None and item.pull.is_revert and not item.pull.is_draft
+    return not is_complete and (not names or item.connector in names)
 
 
 def open_reverts(
@@ -86,7 +90,7 @@ def open_reverts(
     ground, tips = opened.connect_git()
     outcomes: list[Outcome] = []
     left = pace.MOST_PER_HOUR - pace.opened_within(state, timedelta(hours=1))
-    for item in (item for item in state.connectors if _is_merged(item, names)):
+    for item in (item for item in state.connectors if _is_to_revert(opened, item, names)):
         try:
             if not dry_run and len(outcomes) >= left:
                 raise GitHubLimit("GitHub limits the number of requests in an hour")
@@ -117,12 +121,12 @@ def _plan(planner: Planner, item: ConnectorState, reason: str) -> Change:
     """Returns the reverse of a merged pull request. Raises AirbyteCiError if this clone does not contain it."""
     opened = planner.opened
     root = opened.fleet.configuration.root
-    assert item.pull is not None
-    commit = item.pull.merge_commit
+    pull = opened.found[item.connector]
+    commit = pull.merge_commit
     known = git.ask(root, "merge-base", "--is-ancestor", commit, opened.base) if commit else None
     if known is None or known.returncode:
         raise AirbyteCiError(
-            f"cannot revert {item.connector}: this branch is older than pull request {item.pull.number}",
+            f"cannot revert {item.connector}: this branch is older than pull request {pull.number}",
             advice=f"git pull --ff-only origin {opened.target}",
         )
     member = next(member for member in opened.membership.members if member.name == item.connector)
