@@ -103,3 +103,10 @@ def test_a_folder_can_be_locked(tmp_path: Path) -> None:
     """Nothing is made in it."""
     with disk.lock(tmp_path):
         assert _names(tmp_path) == []
+
+
+def test_locks_of_places_where_none_can_be_had(tmp_path: Path) -> None:
+    """A store that cannot be written has no locks, and its users need none."""
+    locks = disk.ByteLocks(tmp_path / "missing" / "locks")
+    assert locks.take(1)
+    locks.release(1)

@@ -70,16 +70,18 @@ class App:
         def moved(event: BlobProgress) -> None:
             self.reporter.moved(subject, event.digest, event.done, event.total)
 
+        say = self.reporter.teller(subject)
+
         @functools.cache
         def open_index() -> "PackageIndex":
-            return replace(self.open_index(), moved=functools.partial(self.reporter.moved, subject))
+            return replace(self.open_index(), moved=functools.partial(self.reporter.moved, subject), say=say)
 
         tools = Tools(
             store=self.store,
             open_index=open_index,
             registries=self.registries.reporting(moved),
             open_executor=self.open_executor,
-            say=self.reporter.teller(subject),
+            say=say,
         )
         return replace(tools, confirm_base=self._confirm_base(tools)) if self.configuration.trust else tools
 

@@ -9,6 +9,7 @@ import fcntl
 import os
 import stat
 import threading
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -133,6 +134,41 @@ def lock(path: Path, *, shared: bool = False) -> Iterator[None]:
 def _thread_lock(path: Path) -> threading.Lock:
     with _threads_lock:
         return _threads.setdefault(path.resolve(), threading.Lock())
+
+
+class ByteLocks:
+    """Locks that exclude other processes, but no threads of this one: one for each place (byte) of an empty file.
+
+    The file is created at the first use and stays. No lock is stale, because the kernel releases those of a process
+    that ends. Where a file system has no locks or cannot be written, each attempt succeeds.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._opening = threading.Lock()
+        self._file: int | None = None
+
+    def take(self, place: int) -> bool:
+        """Locks a place; returns False, without waiting, if another process has it."""
+        try:
+            fcntl.lockf(self._descriptor(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, place)
+        except OSError as error:
+            return error.errno not in (errno.EAGAIN, errno.EACCES)
+        return True
+
+    def release(self, place: int) -> None:
+        with contextlib.suppress(OSError):
+            fcntl.lockf(self._descriptor(), fcntl.LOCK_UN, 1, place)
+
+    def _descriptor(self) -> int:
+        with self._opening:
+            if self._file is None:
+                try:
+                    self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+                except OSError as error:
+                    raise OSError(errno.ENOLCK, error.strerror) from error
+                weakref.finalize(self, os.close, self._file)
+            return self._file
 
 
 def sparseness(status: os.stat_result) -> str:

@@ -1,6 +1,9 @@
-"""Connectors that one command builds at once: whatever several of them need is made once."""
+"""Connectors that one command builds at once, or several commands: whatever several of them need is made once."""
 
 import json
+import os
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,12 +24,29 @@ from tests.e2e.tiny import Tiny, with_base
 pytestmark = pytest.mark.slow
 COUNT = 6
 NAMES = tuple(f"source-tiny-{number}" for number in range(COUNT))
+BACK_END = '[build-system]\nrequires = ["setuptools"]\n[project]\nname = "srcdep"\nversion = "1.0"\n'
 HOOK = """
 async def post_connector_install(container):
     return await container.with_user("root").with_exec(["sh", "-c", "echo shared > /etc/shared"])
 """
 # Notes on results, which every thread that has them writes again.
 NOTES = frozenset({"snapshot", "wheels of a layer"})
+# The expensive ones, for which processes take turns too.
+SHARED = frozenset({"wheel", "bytecode", "standard library sources", "standard library bytecode", "sdist"})
+# The command, which also writes the kind and the inputs of each result that the store is given to the file RESULTS.
+COUNTED = """
+import os, runpy
+from airbyte_ci.oci.store.store import Store
+remember = Store.remember
+
+def write(store, key, value):
+    with open(os.environ["RESULTS"], "ab") as file:
+        file.write(key.origin + b"\\n")
+    remember(store, key, value)
+
+Store.remember = write
+runpy.run_module("airbyte_ci", run_name="__main__", alter_sys=True)
+"""
 
 
 class CountingStore(Store):
@@ -87,3 +107,30 @@ def test_what_connectors_share_is_made_once(tiny: Tiny, tmp_path: Path, monkeypa
     assert len(files) == 3 + COUNT and set(files.values()) == {1}, fetched
     # A page is searched for the hash, and again for the address of a file that must be fetched.
     assert max(fetched.values()) <= 2, fetched
+
+
+def test_what_commands_share_is_made_once(tiny: Tiny, tmp_path: Path) -> None:
+    """Of two commands that begin at once with an empty store, each prepares a part of the packages."""
+    names, processes = NAMES[:4], []
+    source = tiny.sdist("srcdep", "1.0", {"pyproject.toml": BACK_END, "srcdep.py": "VALUE = 1\n"})
+    for name in names:
+        tiny.add(name)
+        tiny.require(tiny.small(), source, name=name)
+    home = with_base(Store(tiny.home), tiny.base, tmp_path / "store")
+    results = tmp_path / "results"
+    tiny.index.asked.clear()
+    for part in (names[:2], names[2:]):
+        selected = [f"--name={name}" for name in part]
+        command = (sys.executable, "-c", COUNTED, "connectors", *selected, "build", "--no-verify")
+        environment = {**os.environ, **tiny.environment, "AIRBYTE_CI_HOME": str(home), "RESULTS": str(results)}
+        processes.append(subprocess.Popen(command, cwd=tiny.folder, env=environment, stderr=subprocess.PIPE))
+    for process in processes:
+        _, error = process.communicate(timeout=300)
+        assert process.returncode == 0, error.decode()
+    given = Counter(results.read_text().splitlines())
+    kinds = Counter(json.loads(origin)["action"] for origin in given)
+    assert kinds.keys() >= SHARED, kinds
+    repeated = [origin for origin, count in given.items() if count > 1]
+    assert not [origin for origin in repeated if json.loads(origin)["action"] in SHARED], repeated
+    fetched = Counter(path for path in tiny.index.asked if path.endswith((".whl", ".tar.gz")))
+    assert len(fetched) == 3 and set(fetched.values()) == {1}, fetched

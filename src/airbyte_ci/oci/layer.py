@@ -111,13 +111,24 @@ def assemble(store: Store, directories: Iterable[Entry], segments: Sequence[Segm
     )
 
 
-def reuse_layer(store: Store, kind: str, version: int, inputs: object, make: Callable[[], Layer]) -> Layer:
-    """Returns the stored layer of an action if its blob is in the store, otherwise the result of `make`."""
+def reuse_layer(
+    store: Store,
+    kind: str,
+    version: int,
+    inputs: object,
+    make: Callable[[], Layer],
+    say: Callable[[str], None] | None = None,
+) -> Layer:
+    """Returns the stored layer of an action if its blob is in the store, otherwise the result of `make`.
+
+    `say` is that of `Store.reuse`.
+    """
 
     def is_whole(known: dict[str, Any]) -> bool:
         return store.has(Layer.from_json(known).descriptor.digest)
 
-    return Layer.from_json(store.reuse(kind, version, inputs=inputs, make=lambda: make().to_json(), is_whole=is_whole))
+    known = store.reuse(kind, version, inputs, lambda: make().to_json(), is_whole=is_whole, say=say)
+    return Layer.from_json(known)
 
 
 def _concatenate(store: Store, head: bytes, segments: Sequence[Segment]) -> Layer:

@@ -6,7 +6,7 @@
     records/<hex>                                  the original state of each snapshot
     caches/                                        downloads and folders that commands share (`caches`)
     ingest/, scratch/                              unfinished files; folders that live as long as a command
-    sessions/, lock, gc.lock                       the users of the store (`sessions`)
+    sessions/, lock, gc.lock, turns                the users of the store (`sessions`), and what they do now (`turns`)
 
 Files are written to a temporary path and renamed, so a reader sees all of a blob or none of it, and any number of
 processes may share one store. Each use is marked with its time.
@@ -104,12 +104,12 @@ class VerifyingReader:
 class Store:
     """A content-addressed folder. Opening one touches a few files, independent of the number of blobs.
 
-    `turns` are the actions that threads of this process do with it now.
+    `turns` are the actions that threads and processes do with it now.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.turns = Turns()
+        self.turns = Turns(root / "turns")
         self._blobs = root / "blobs" / "sha256"
         self._ingest = root / "ingest"
         self._seen: dict[Digest, _State | None] = {}
@@ -379,11 +379,13 @@ class Store:
         inputs: object,
         make: Callable[[], dict[str, Any]],
         is_whole: Callable[[dict[str, Any]], bool] = lambda _: True,
+        say: Callable[[str], None] | None = None,
     ) -> dict[str, Any]:
         """Returns the stored result of an action; the first time, stores the result of `make` and returns it.
 
         `kind`, `version` and `inputs` are those of `action_key`. A result that is not whole, because a blob that it
         names is missing, is made again. Of several threads that need it, one makes it; if that fails, the next one.
+        With `say`, the same is true of processes, as in `Turns.take`.
         """
         key = action_key(kind, version, inputs)
 
@@ -393,7 +395,7 @@ class Store:
 
         if (found := find()) is not None:
             return found
-        with self.turns.take(key):
+        with self.turns.take(key, say=say):
             if (found := find()) is None:
                 found = make()
                 self.remember(key, found)

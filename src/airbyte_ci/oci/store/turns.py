@@ -1,4 +1,4 @@
-"""Turns: of several threads that need the result of one action, one does it, and the others wait.
+"""Turns: of several threads or processes that need the result of one action, one does it, and the others wait.
 
 Threads cannot wait for each other in a circle:
 
@@ -7,20 +7,32 @@ Threads cannot wait for each other in a circle:
   that still wait for a place in that pool do too. All others may wait for these workers.
 * A thread of an unknown pool waits for nobody, and nobody waits for it.
 
-A thread that must not wait does the action again. Results have the same bytes, so that only takes longer.
+Processes cannot do so either. They take turns for some actions, after the threads of each process:
+
+* During such an action, its thread is like one of an unknown pool. It may need tasks of its own process.
+* Tasks wait only for tasks of other processes, which need nobody. All others wait only for such others.
+
+A thread that must not wait does the action again, and so does one that has waited too long for another process, which
+may be stopped. Results have the same bytes, so that only takes longer.
 """
 
 import contextlib
 import enum
 import threading
+import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import NamedTuple
 
-from airbyte_ci import interruption
+from airbyte_ci import disk, interruption
 from airbyte_ci.oci.digest import Digest
 
 # Only the main thread learns of Ctrl-C by itself; the others look this often, in seconds.
 _PAUSE = 0.5
+# The first pause of a thread that waits for another process, in seconds. Each is longer than the one before.
+_FIRST_PAUSE = 0.02
+# How long to wait for another process, in seconds. Few actions take longer, and a stopped process never ends one.
+_PATIENCE = 600.0
 
 
 class Role(enum.IntEnum):
@@ -55,24 +67,30 @@ def as_worker(role: Role) -> Callable[[], None]:
 def _me() -> _Owner:
     is_main = threading.current_thread() is threading.main_thread()
     role = getattr(_local, "role", Role.SUBJECT if is_main else Role.UNKNOWN)
-    return _Owner(threading.get_ident(), role)
+    return _Owner(threading.get_ident(), Role.UNKNOWN if getattr(_local, "excludes", False) else role)
 
 
 class Turns:
-    """The actions that threads of this process do now."""
+    """The actions that threads of this process do now. Other processes have their own object for the same file.
 
-    def __init__(self) -> None:
+    A thread waits at most `patience` seconds for another process.
+    """
+
+    def __init__(self, file: Path, patience: float = _PATIENCE) -> None:
+        self._others = disk.ByteLocks(file)
+        self._patience = patience
         self._changed = threading.Condition()
         self._owners: dict[Digest, _Owner] = {}
         # By thread: the action whose end it awaits.
         self._awaited: dict[int, Digest] = {}
 
     @contextlib.contextmanager
-    def take(self, *keys: Digest) -> Iterator[tuple[Digest, ...]]:
+    def take(self, *keys: Digest, say: Callable[[str], None] | None = None) -> Iterator[tuple[Digest, ...]]:
         """Gives those of the actions that this thread should do during the block, at least one.
 
         Waits only if other threads do all of them, until one of these ends, well or not: look for its result again.
-        Raises KeyboardInterrupt if all work is being stopped.
+        With `say`, other processes are like other threads, and it reports that this thread waits for one. Use it for
+        expensive actions that take no turns themselves. Raises KeyboardInterrupt if all work is being stopped.
         """
         me = _me()
         with self._changed:
@@ -85,7 +103,11 @@ class Turns:
                 self._awaited.pop(me.thread, None)
             self._owners |= dict.fromkeys(mine, me)
         try:
-            yield tuple(mine) or keys
+            if say and mine and me.role is not Role.UNKNOWN:
+                with self._exclude_others(mine, me.role, say) as mine_alone:
+                    yield mine_alone
+            else:
+                yield tuple(mine) or keys
         finally:
             with self._changed:
                 for key in mine:
@@ -99,3 +121,31 @@ class Turns:
         while owner and owner != me:
             owner = self._owners.get(self._awaited[owner.thread]) if owner.thread in self._awaited else None
         return owner is None
+
+    @contextlib.contextmanager
+    def _exclude_others(
+        self, keys: list[Digest], role: Role, say: Callable[[str], None]
+    ) -> Iterator[tuple[Digest, ...]]:
+        """Gives those of the actions that no other process does, or all of them when the patience ends."""
+        locked: list[Digest] = []
+        pause, end = _FIRST_PAUSE, time.monotonic() + self._patience
+        try:
+            while not locked and time.monotonic() < end:
+                locked += [key for key in keys if self._others.take(_place(key, role))]
+                if not locked:
+                    if pause == _FIRST_PAUSE:
+                        say("waiting for another process that does the same")
+                    interruption.check()
+                    time.sleep(pause)
+                    pause = min(2 * pause, _PAUSE)
+            _local.excludes = True
+            yield tuple(locked or keys)
+        finally:
+            _local.excludes = False
+            for key in locked:
+                self._others.release(_place(key, role))
+
+
+def _place(key: Digest, role: Role) -> int:
+    """Returns the number of an action's lock: tasks and others have different ones."""
+    return int(key.hex[:15], 16) * 2 + (role is Role.TASK)

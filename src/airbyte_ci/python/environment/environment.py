@@ -343,7 +343,7 @@ def _convert(choice: Choice, file: LockedFile, workshop: Workshop, excluded: fro
     def is_whole(known: dict[str, Any]) -> bool:
         return Segment.from_json(known["segment"]).in_store(store)
 
-    known = store.reuse("wheel", wheel.FORMAT_VERSION, inputs=inputs, make=make, is_whole=is_whole)
+    known = store.reuse("wheel", wheel.FORMAT_VERSION, inputs, make, is_whole=is_whole, say=workshop.progress)
     return Package(
         name=choice.name,
         version=version,
@@ -402,6 +402,7 @@ def _compile(packages: Sequence[Package], workshop: Workshop) -> list[Package]:
         interpreter=workshop.interpreter,
         segments=segments,
         executor=workshop.executor,
+        say=workshop.progress,
     )
     compiled = []
     for package in packages:

@@ -79,7 +79,7 @@ class Installer:
         library = None
         if _needs_library(before, operation):
             self.tools.say("standard library")
-            library = standard_library.compile_library(self.tools.store, self.base)
+            library = standard_library.compile_library(self.tools.store, self.base, self.tools.say)
         return (
             *([AddedLayer(library, COMPILED)] if library else []),
             *(self._packages(evaluator, before, operation) if operation.packages else ()),
@@ -118,7 +118,9 @@ class Installer:
         library = None
         if _needs_library(before, operation):
             # While wheels are downloaded, for the step that comes next. A task of the pool waits for no other task.
-            library = self.tools.executor.submit(standard_library.compile_library, self.tools.store, self.base)
+            library = self.tools.executor.submit(
+                standard_library.compile_library, self.tools.store, self.base, self.tools.say
+            )
         installed = site.make()
         if library:
             library.result()

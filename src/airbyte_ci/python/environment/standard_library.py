@@ -5,7 +5,7 @@ connector would compile it again.
 """
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from airbyte_ci.errors import SandboxError
@@ -36,7 +36,7 @@ _LIMIT = 64 << 20
 _CHECKED = (0b11).to_bytes(4, "little")
 
 
-def compile_library(store: Store, base: Base) -> Layer | None:
+def compile_library(store: Store, base: Base, say: Callable[[str], None]) -> Layer | None:
     """Returns the bytecode that the base's standard library lacks; None if it lacks none. Raises SandboxError."""
     base = base.runs
     interpreter = base.python.interpreter
@@ -56,7 +56,7 @@ def compile_library(store: Store, base: Base) -> Layer | None:
         "library": interpreter.library,
         "tag": interpreter.cache_tag,
     }
-    known = store.reuse("standard library sources", FORMAT_VERSION, inputs, lambda: _describe(sources()))
+    known = store.reuse("standard library sources", FORMAT_VERSION, inputs, lambda: _describe(sources()), say=say)
     if not known["sources"]:
         return None
     made_from = {
@@ -70,6 +70,7 @@ def compile_library(store: Store, base: Base) -> Layer | None:
         version=FORMAT_VERSION,
         inputs=made_from,
         make=lambda: _compile(store, tree(), sources(), interpreter),
+        say=say,
     )
 
 

@@ -25,8 +25,8 @@ PUBLIC = Source("https://pypi.org/simple/")
 Moved = Callable[[str, int, int], None]
 
 
-def untold(_name: str, _done: int, _total: int) -> None:
-    """Ignores download progress."""
+def untold(*_: object) -> None:
+    """Ignores progress."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +34,8 @@ class PackageIndex:
     """The indexes to search, in order; without a main index, the public default. Threads may share it.
 
     `named` are indexes used only for packages that name them, by URL or by name; `find_links` are folders and pages
-    searched with the main ones. `moved` receives download progress; `variables` are those that requirements may name in
-    an index URL.
+    searched with the main ones. `moved` receives download progress, and `say` that another process downloads the file;
+    `variables` are those that requirements may name in an index URL.
     """
 
     main: str | None = field(repr=False)
@@ -44,6 +44,7 @@ class PackageIndex:
     access: Access = NO_ACCESS
     named: tuple[Source, ...] = ()
     moved: Moved = field(default=untold, repr=False, compare=False)
+    say: Callable[[str], None] = field(default=untold, repr=False, compare=False)
     find_links: tuple[str, ...] = field(default=(), repr=False)
     variables: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
 
@@ -102,7 +103,7 @@ class PackageIndex:
         """Returns the file's bytes, in the store under its hash; raises PackageError if no index has that file."""
         digest = Digest(file.sha256)
         if not store.has(digest):
-            with store.turns.take(digest):
+            with store.turns.take(digest, say=self.say):
                 self._bring(store, project, file, origin)
         return digest
 
@@ -119,7 +120,7 @@ class PackageIndex:
         """Returns the same for a file with a known location (`name @ https://…`)."""
         digest = Digest(file.sha256)
         if not store.has(digest):
-            with store.turns.take(digest):
+            with store.turns.take(digest, say=self.say):
                 if not store.has(digest):
                     place = source or Source(url)
                     self._online(file.name).download(

@@ -48,19 +48,26 @@ def packages(store: Store, index: PackageIndex, interpreter: Interpreter) -> tup
 
 
 def over(
-    root: Tree, store: Store, index: PackageIndex, interpreter: Interpreter, clean: Callable[[], Tree] | None = None
+    root: Tree,
+    store: Store,
+    index: PackageIndex,
+    interpreter: Interpreter,
+    clean: Callable[[], Tree],
+    say: Callable[[str], None],
 ) -> Tree:
     """Returns the root with the tools in a folder; raises PackageError, SandboxError.
 
     The Python of the `clean` root compiles them. Every later build uses the result, so no hook may have changed that
     root.
     """
-    layer = _layer(clean or (lambda: root), store, index, interpreter)
+    layer = _layer(clean, store, index, interpreter, say)
     (folder,) = snapshot.unpack(store, [(layer.descriptor, layer.diff_id)]).tree.layers
     return root.over(folder)
 
 
-def _layer(root: Callable[[], Tree], store: Store, index: PackageIndex, interpreter: Interpreter) -> Layer:
+def _layer(
+    root: Callable[[], Tree], store: Store, index: PackageIndex, interpreter: Interpreter, say: Callable[[str], None]
+) -> Layer:
     inputs = {
         "requirements": identity(),
         "python": interpreter.version,
@@ -71,11 +78,17 @@ def _layer(root: Callable[[], Tree], store: Store, index: PackageIndex, interpre
         "bytecode": bytecode.FORMAT_VERSION,
     }
     return reuse_layer(
-        store, "build tools", version=FORMAT_VERSION, inputs=inputs, make=lambda: _make(root, store, index, interpreter)
+        store,
+        "build tools",
+        version=FORMAT_VERSION,
+        inputs=inputs,
+        make=lambda: _make(root, store, index, interpreter, say),
     )
 
 
-def _make(root: Callable[[], Tree], store: Store, index: PackageIndex, interpreter: Interpreter) -> Layer:
+def _make(
+    root: Callable[[], Tree], store: Store, index: PackageIndex, interpreter: Interpreter, say: Callable[[str], None]
+) -> Layer:
     segments: list[Segment] = []
     paths: list[str] = []
     for package in packages(store, index, interpreter):
@@ -84,7 +97,7 @@ def _make(root: Callable[[], Tree], store: Store, index: PackageIndex, interpret
         paths += names
     with ThreadPoolExecutor(1) as executor:
         compiled = bytecode.compile_all(
-            store, root, interpreter=_in(interpreter, ""), segments=segments, executor=executor
+            store, root, interpreter=_in(interpreter, ""), segments=segments, executor=executor, say=say
         )
     for code in compiled.values():
         segments.append(code.segment)

@@ -88,13 +88,16 @@ def to_wheel(builder: Builder, sdist: LockedFile, progress: Callable[[str], None
     if found := known(builder, sdist, version):
         return found
     pure, native = _keys(builder, sdist, version)
-    with builder.store.turns.take(pure):
+    store, index, clean = builder.store, builder.index, builder.clean or builder.root
+    # Takes turns itself.
+    root = build_tools.over(builder.root(), store, index, builder.interpreter, clean, progress)
+    with store.turns.take(pure, say=progress):
         if found := known(builder, sdist, version):
             return found
         progress(f"building {_shown(sdist)}")
-        built = _build(builder, sdist, version)
+        built = _build(builder, root, sdist, version)
         key = pure if built.name.endswith("-none-any.whl") else native
-        builder.store.remember(key, {"name": built.name, "sha256": built.sha256})
+        store.remember(key, {"name": built.name, "sha256": built.sha256})
         return built
 
 
@@ -131,9 +134,8 @@ def _shown(sdist: LockedFile) -> str:
     return sdist.name.removesuffix(trees.SUFFIX).partition("+")[0]
 
 
-def _build(builder: Builder, sdist: LockedFile, version: str) -> LockedFile:
+def _build(builder: Builder, root: Tree, sdist: LockedFile, version: str) -> LockedFile:
     store = builder.store
-    root = build_tools.over(builder.root(), store, builder.index, builder.interpreter, builder.clean or builder.root)
     source = store.verified(Digest(sdist.sha256))
     with store.scratch() as folder:
         for part in ("out", "work"):

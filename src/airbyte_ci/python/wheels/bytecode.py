@@ -65,6 +65,7 @@ def compile_all(
     interpreter: Interpreter,
     segments: Sequence[Segment],
     executor: Executor,
+    say: Callable[[str], None],
 ) -> Mapping[Digest, Bytecode]:
     """Returns bytecode for each segment, by the segment's raw digest; compiles only segments that are not cached."""
     keys = {segment.raw: _key(segment, interpreter) for segment in segments}
@@ -77,11 +78,12 @@ def compile_all(
         return {keys[raw]: raw for raw, found in known.items() if not found}
 
     while missing := find_missing():
+        tree = root()  # takes turns itself
         # Other connectors may be compiling some of them.
-        with store.turns.take(*missing) as mine:
+        with store.turns.take(*missing, say=say) as mine:
             missing = find_missing()
             if wanted := {missing[key]: key for key in mine if key in missing}:
-                result |= _compile(store, root(), interpreter, wanted, executor)
+                result |= _compile(store, tree, interpreter, wanted, executor)
     return result
 
 
