@@ -3,6 +3,7 @@
 import subprocess
 from pathlib import Path
 
+import certifi
 import pytest
 
 from airbyte_ci.errors import AirbyteCiError, BlobNotFound, RegistryError
@@ -172,6 +173,22 @@ def test_own_ca_bundle_is_trusted(
         target = Reference.parse(f"{registry.host}/acme/x:1")
         client.push(store, image.digest, target)
         assert client.pull(target, AMD64, Store(tmp_path / "pulled")) == image
+
+
+def test_a_changed_ca_bundle_is_read_again(tmp_path: Path, certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Connections share what was read from the file, as long as the file is the same."""
+    trusted = tmp_path / "trusted.pem"
+    trusted.write_bytes(Path(certifi.where()).read_bytes())
+    for variable in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
+    with RegistryServer(certificate=certificate) as registry:
+        place = Reference.parse(f"{registry.host}/acme/x:1")
+        with quick_client() as client, pytest.raises(AirbyteCiError, match="untrusted TLS certificate"):
+            client.resolve(place)
+        trusted.write_bytes(certificate.read_bytes())
+        with quick_client() as client, pytest.raises(BlobNotFound):
+            client.resolve(place)
 
 
 def test_unknown_certificate_is_refused(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
