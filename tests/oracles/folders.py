@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from airbyte_ci.errors import LockError
+from airbyte_ci.oci import tar
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.store.store import Store
 from airbyte_ci.python.environment import environment
@@ -42,7 +43,7 @@ def ours(wheels: Sequence[Path], python: Interpreter, folder: Path) -> Installed
             place.mkdir()
             for entry in wheel.read(path, path.name, python, place).entries:
                 name = entry.path.removeprefix(f"{str(folder).strip('/')}/")
-                files[name] = entry.content if isinstance(entry.content, bytes) else entry.content.read_bytes()
+                files[name] = b"".join(tar.content(entry))
                 (runnable.add if entry.mode & 0o111 else runnable.discard)(name)
     return Installed(files, frozenset(runnable))
 

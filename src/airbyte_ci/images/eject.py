@@ -3,7 +3,6 @@
 Knows the content of the image and its order; `eject_steps` translates single operations.
 """
 
-import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from airbyte_ci.images.add_code import AddCode
 from airbyte_ci.images.distribution import AddDistribution
 from airbyte_ci.images.eject_steps import Steps
 from airbyte_ci.images.plan import BuildPlan
+from airbyte_ci.oci import tar
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Image
 from airbyte_ci.oci.tar import Entry
@@ -219,8 +219,6 @@ def _write(place: Path, entry: Entry) -> None:
     elif entry.kind == "symlink":
         place.symlink_to(entry.link)
     else:
-        if isinstance(entry.content, Path):
-            shutil.copyfile(entry.content, place)
-        else:
-            place.write_bytes(entry.content)
+        with place.open("wb") as file:
+            file.writelines(tar.content(entry))
         place.chmod(entry.mode)

@@ -43,14 +43,39 @@ _OCTAL_8 = 0o7777777
 _OCTAL_12 = 0o77777777777
 
 
+@dataclass(frozen=True, slots=True)
+class Extract:
+    """A part of a file on disk, in bytes."""
+
+    path: Path
+    position: int
+    size: int
+
+    @classmethod
+    def of_file(cls, path: Path) -> "Extract":
+        """Returns all of a file."""
+        return cls(path, 0, path.stat().st_size)
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yields the bytes, at most 1 MiB at once; raises ImageError if the file is shorter."""
+        left = self.size
+        with self.path.open("rb") as file:
+            file.seek(self.position)
+            while left and (piece := file.read(min(left, 1 << 20))):
+                yield piece
+                left -= len(piece)
+        if left:
+            raise ImageError(f"{self.path} became shorter while it was read")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One path of a layer. `content` is the file's bytes or a path on disk."""
+    """One path of a layer. `content` is the file's bytes, or where they are on disk."""
 
     path: str
     kind: Kind = "file"
     mode: int = 0o644
-    content: bytes | Path = b""
+    content: bytes | Path | Extract = b""
     link: str = ""
     uid: int = 0
     gid: int = 0
@@ -99,26 +124,23 @@ def sorted_entries(entries: Iterable[Entry]) -> list[Entry]:
 def write(entries: Iterable[Entry], target: Writable) -> None:
     """Writes the entries as given, without the end-of-archive blocks (`END`)."""
     for entry in entries:
-        if isinstance(entry.content, Path):
-            size = entry.content.stat().st_size
-            target.write(header(entry, size))
-            _copy_exactly(entry.content, size, target)
-        else:
-            size = len(entry.content)
-            target.write(header(entry, size))
-            target.write(entry.content)
-        if size % BLOCK:
-            target.write(b"\0" * (BLOCK - size % BLOCK))
+        data = entry.content
+        if isinstance(data, bytes):
+            target.write(b"".join((header(entry, len(data)), data, bytes(-len(data) % BLOCK))))
+            continue
+        extract = Extract.of_file(data) if isinstance(data, Path) else data
+        target.write(header(entry, extract.size))
+        for piece in extract.pieces():
+            target.write(piece)
+        target.write(bytes(-extract.size % BLOCK))
 
 
-def _copy_exactly(path: Path, size: int, target: Writable) -> None:
-    left = size
-    with path.open("rb") as file:
-        while left and (chunk := file.read(min(left, 1 << 20))):
-            target.write(chunk)
-            left -= len(chunk)
-    if left:
-        raise ImageError(f"{path} became shorter while it was read")
+def content(entry: Entry) -> Iterator[bytes]:
+    """Yields the bytes of a file, those on disk in pieces of at most 1 MiB."""
+    if isinstance(entry.content, bytes):
+        yield entry.content
+    else:
+        yield from (Extract.of_file(entry.content) if isinstance(entry.content, Path) else entry.content).pieces()
 
 
 def files(archive: BinaryIO) -> Iterator[tuple[str, int, int]]:

@@ -20,6 +20,7 @@ from airbyte_ci.dagger import (
 )
 from airbyte_ci.dagger.patterns import matches_below
 from airbyte_ci.errors import HookError
+from airbyte_ci.oci import tar
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.tar import Entry
 from airbyte_ci.rootfs import diff
@@ -141,4 +142,4 @@ def _decoded(path: str, text: str) -> bytes:
 
 def data(entry: Entry) -> bytes:
     """A file's bytes."""
-    return entry.content.read_bytes() if isinstance(entry.content, Path) else entry.content
+    return b"".join(tar.content(entry))

@@ -4,10 +4,10 @@ Handles wheels, segments and collisions, not connectors or the grouping of layer
 fetches, builds, converts and compiles.
 """
 
+import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from packaging.utils import parse_wheel_filename
@@ -375,16 +375,16 @@ def _judged(
         path = workshop.store.verified(Digest(files[name].sha256))
         with workshop.store.scratch() as scratch:
             entries = wheel.read(path, files[name].name, workshop.interpreter, scratch).entries
-            return {entry.path: _hash(entry.content) for entry in entries if entry.path in shared}
+            return {entry.path: _hash(entry) for entry in entries if entry.path in shared}
 
     return collisions.judged(shared, contents)
 
 
-def _hash(content: bytes | Path) -> str:
-    if isinstance(content, bytes):
-        return Digest.of(content).hex
-    with content.open("rb") as file:
-        return Digest.of_stream(file).hex
+def _hash(entry: tar.Entry) -> str:
+    hasher = hashlib.sha256()
+    for piece in tar.content(entry):
+        hasher.update(piece)
+    return hasher.hexdigest()
 
 
 def _ceded(package: Package, shared: Mapping[str, Sequence[str]]) -> frozenset[str]:

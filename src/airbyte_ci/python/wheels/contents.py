@@ -10,6 +10,7 @@ from itertools import chain
 from pathlib import Path
 
 from airbyte_ci.oci.digest import Digest
+from airbyte_ci.oci.tar import Extract
 
 # Each thread reads its own wheel, so this limit applies per thread.
 _HELD_AT_MOST = 8 << 20
@@ -17,9 +18,9 @@ _HELD_AT_MOST = 8 << 20
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A file's bytes, or the file on disk that holds them, with digest and size."""
+    """A file's bytes, or where they are on disk, with digest and size."""
 
-    content: bytes | Path
+    content: bytes | Extract
     digest: Digest
     size: int
 
@@ -30,7 +31,6 @@ class MemberContents:
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
         self._held = 0
-        self._written = 0
 
     def keep(self, pieces: Iterator[bytes]) -> Kept:
         """Keeps the joined pieces; reads them to the end."""
@@ -44,12 +44,13 @@ class MemberContents:
         return Kept(first, Digest.of(first), len(first))
 
     def _write(self, folder: Path, pieces: Iterator[bytes]) -> Kept:
-        path = folder / f"content-{self._written}"
-        self._written += 1
+        # One file for all: a wheel may have thousands, and to create and remove each takes longer than to write it.
+        path = folder / "contents"
         hasher, size = hashlib.sha256(), 0
-        with path.open("xb") as file:
+        with path.open("ab") as file:
+            position = file.tell()
             for piece in pieces:
                 file.write(piece)
                 hasher.update(piece)
                 size += len(piece)
-        return Kept(path, Digest(hasher.hexdigest()), size)
+        return Kept(Extract(path, position, size), Digest(hasher.hexdigest()), size)

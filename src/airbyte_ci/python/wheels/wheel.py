@@ -154,6 +154,13 @@ class _Source(WheelFile):
             raise WheelRefused(f"its {folders[0]} is a file, and should be a folder")
         return folders[0] if folders else super().data_dir
 
+    @cached_property
+    def dist_info_filenames(self) -> list[str]:
+        """Returns the names of the metadata files; `installer` would compare the paths of all files at each use."""
+        start = f"{self.dist_info_dir}/"
+        names = (name.removeprefix(start) for name in self._archive.namelist() if name.startswith(start))
+        return [name for name in names if name and not name.endswith("/")]
+
     def check_metadata(self) -> None:
         """Verifies that folder and METADATA name the same distribution as the file, because tools rely on it."""
         headers = HeaderParser().parsestr(self._archive.read(f"{self.dist_info_dir}/METADATA").decode(errors="replace"))

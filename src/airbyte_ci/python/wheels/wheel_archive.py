@@ -6,6 +6,7 @@ and places.
 
 import os
 import posixpath
+import re
 from collections.abc import Iterable
 from stat import S_IFDIR, S_IFMT, S_IFREG
 from typing import BinaryIO
@@ -23,6 +24,7 @@ RATIO_LIMIT = 200
 _RATIO_FROM = 64 << 20
 # The size of a read: RECORD of the largest wheels has about 2 MB.
 METADATA_LIMIT = 32 << 20
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class WheelRefused(ValueError):
@@ -71,7 +73,7 @@ def _check_sizes(members: list[ZipInfo], packed: int) -> None:
 def _check_name(member: ZipInfo) -> None:
     """Refuses all but plain relative paths, on which later code relies. Python cuts names at NUL, others do not."""
     name = member.filename.removesuffix("/")
-    if "\\" in name or any(ord(mark) < 32 or ord(mark) == 127 for mark in member.orig_filename):
+    if "\\" in name or _CONTROL.search(member.orig_filename):
         raise WheelRefused(f"its file {member.orig_filename!r} has a name with a backslash or control characters")
     if posixpath.normpath(name) != name or name.startswith(("/", "../")) or name in ("", ".", ".."):
         raise WheelRefused(f"its file {member.filename!r} would be written outside its folder")
