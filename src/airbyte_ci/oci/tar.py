@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Literal, Protocol
 
+from airbyte_ci import records
 from airbyte_ci.errors import ImageError
 
 FORMAT_VERSION = 1
@@ -43,7 +44,7 @@ _OCTAL_8 = 0o7777777
 _OCTAL_12 = 0o77777777777
 
 
-@dataclass(frozen=True, slots=True)
+@records.dataclass(frozen=True, slots=True)
 class Extract:
     """A part of a file on disk, in bytes."""
 
