@@ -151,8 +151,9 @@ def load(root: Path, name: str) -> CampaignFile:
     try:
         return parse(read_file(root / path), name, path)
     except FileNotFoundError as error:
-        known = ", ".join(names(root)) or "none"
-        raise UsageError(f"there is no campaign {name!r}: {path} does not exist", advice=f"known: {known}") from error
+        known = ", ".join(names(root))
+        advice = f"known: {known}" if known else "write it: airbyte-ci campaign --help"
+        raise UsageError(f"there is no campaign {name!r}: {path} does not exist", advice=advice) from error
     except DocumentError as error:
         raise UsageError(f"{path} is invalid: {error}") from error
     except OSError as error:

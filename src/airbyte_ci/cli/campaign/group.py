@@ -24,6 +24,14 @@ _COMMANDS: Mapping[str, tuple[str, str, str]] = {
 def campaign() -> None:
     """Change a fleet in waves, with trials, gates and pull requests.
 
-    A campaign is a file campaigns/NAME.yaml. `airbyte-ci campaign run NAME` takes one step and can be repeated at any
-    time, for example every hour in CI.
+    A campaign is a file campaigns/NAME.yaml, such as:
+
+    \b
+      migration: upgrade_base_image
+      select: base.behind > 0
+      waves:
+        - {name: canary, size: 1, soak: 1d}
+        - {name: rest, gate: {failures: 10%, floor: 1}}
+
+    `airbyte-ci campaign run NAME` takes one step and can be repeated at any time, for example every hour in CI.
     """
