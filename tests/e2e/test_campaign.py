@@ -242,3 +242,23 @@ def test_the_package_that_fails_is_named(run: Run, hub: Hub, fleet: Tiny) -> Non
     assert code == 1, out
     assert "it fails with tinydep 1.0 → 2.0; 1 other upgrade succeeds" in out
     assert not hub.pulls
+
+
+def test_a_change_is_not_blamed_for_what_failed_before(run: Run, hub: Hub, fleet: Tiny) -> None:
+    """A step that fails without the change, too, does not stop it; a connector that is never built is not tried."""
+    main_file = fleet.connector(GOOD) / "main.py"
+    failed = 'print(\'{"type": "CONNECTION_STATUS", "connectionStatus": {"status": "FAILED"}}\')'
+    main_file.write_text(f"import sys\nif 'check' in sys.argv:\n    {failed}\n    sys.exit()\n{main_file.read_text()}")
+    (fleet.connector(GOOD) / "secrets").mkdir()
+    (fleet.connector(GOOD) / "secrets/config.json").write_text("{}")
+    (fleet.connector(BAD) / "requirements.txt").write_text(f"nowhere==1.0 --hash=sha256:{'0' * 64}\n")
+    (fleet.folder / "campaigns/red.yaml").write_text(
+        f"{CAMPAIGN.partition('trial')[0]}trial: [build, check]\nselect: name in ('{GOOD}', '{BAD}')\n"
+    )
+    push(fleet)
+    assert main.run(["connectors", f"--name={GOOD}", "test", "--only-step=check"]) == 1
+    code, out = run("run", "red")
+    assert (code, [pull["branch"].rpartition("/")[2] for pull in hub.pulls.values()]) == (1, [GOOD]), out
+    assert f"cannot try {BAD}: it cannot be built without the change either" in out
+    document = json.loads((fleet.folder / "campaigns/red.state.json").read_text())
+    assert {item["connector"]: item["state"] for item in document["connectors"]} == {GOOD: "in-pr", BAD: "planned"}
