@@ -164,6 +164,28 @@ def test_a_branch_with_conflicts_is_made_again(run: Run, hub: Hub, fleet: Path) 
     assert hub.head(second) == heads[1]
 
 
+def test_branches_that_are_behind_are_made_again_one_by_one(run: Run, hub: Hub, fleet: Path) -> None:
+    """Where the target branch requires up-to-date branches, each run brings one to its current commit."""
+    assert run()[0] == 0
+    hub.allows_automatic = False
+    (fleet / "README.md").write_text("moved on\n")
+    git(fleet, "commit", "-qam", "moved on")
+    git(fleet, "push", "-q", "origin", "HEAD:main")
+    pulls = [hub.pulls[number] for number in sorted(hub.pulls)]
+    for pull in pulls:
+        hub.checks[pull["number"]] = "SUCCESS"
+        pull["merge state"] = "BEHIND"
+    for number, pull in enumerate(pulls):
+        before = [hub.head(other) for other in pulls]
+        code, out = run()
+        assert (code, out.count("was behind its target, and was made again")) == (0, 1), out
+        assert [hub.head(other) != head for other, head in zip(pulls, before, strict=True)][number]
+        assert git(hub.remote, "merge-base", "main", hub.head(pull)) == git(hub.remote, "rev-parse", "main")
+        pull["merge state"] = "BLOCKED"
+        hub.checks[pull["number"]] = "PENDING"
+    assert len(hub.pulls) == 2
+
+
 def test_a_merge_is_refused_if_the_branch_moved(
     run: Run, hub: Hub, github: Double, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -279,6 +301,23 @@ def test_another_forge_is_refused(
     assert main.run(["campaign", "run", "terms"]) == 2
     assert "this command needs GitHub, and the remote origin is on GitLab" in capfd.readouterr().err
     assert main.run(["campaign", "plan", "terms"]) == 0
+
+
+def test_a_clock_that_goes_back_does_nothing_twice(run: Run, hub: Hub, fleet: Path) -> None:
+    """Two days before its last run, a campaign opens nothing again, and goes on when its clock is right."""
+    assert run()[0] == 0
+    for number in hub.pulls:
+        hub.checks[number] = "PENDING"
+    assert run()[0] == 0
+    before = list(hub.done)
+    hub.pass_time(days=-2)
+    assert (run()[0], hub.done) == (0, before)
+    assert {item["state"] for item in states(fleet).values()} == {"in-pr"}
+    hub.pass_time(days=2)
+    for number in list(hub.pulls):
+        hub.merge(number)
+    assert run()[0] == 0
+    assert {item["state"] for item in states(fleet).values()} == {"healthy"}
 
 
 def test_a_merge_queue_is_used(run: Run, hub: Hub) -> None:

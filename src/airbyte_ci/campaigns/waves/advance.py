@@ -60,6 +60,7 @@ class CampaignStep:
         self._membership = membership
         self._members = {member.name: member for member in membership.members}
         self._actions = actions
+        self._has_renewed = False
 
     def run(self) -> Iterator[Outcome]:
         """Acts, and yields an outcome for each connector that changed or failed. A limit of GitHub ends the step."""
@@ -117,7 +118,7 @@ class CampaignStep:
     def _merge(self, item: ConnectorState, pull: PullState) -> Iterator[Outcome]:
         member = self._members[item.connector]
         if pull.is_conflicting:
-            yield from self._renew(member, item)
+            yield from self._renew(member, item, "conflicted")
             return
         tags = member.connector.data.get("tags")
         is_allowed = self._campaign.automerge and isinstance(tags, list) and AUTOMERGE_TAG in tags
@@ -139,9 +140,13 @@ class CampaignStep:
             merger.merge_later(pull, method)
             self._put(replace(item, pull=replace(pull, is_automatic=True), reason="it will be merged automatically"))
             yield _ok(item, f"pull request {pull.number} will be merged when its checks succeed")
+        elif pull.is_behind and pull.checks == "success" and not self._has_renewed:
+            # Each merge leaves all others behind, so more than one would only repeat their checks.
+            self._has_renewed = True
+            yield from self._renew(member, item, "was behind its target")
 
-    def _renew(self, member: CampaignMember, item: ConnectorState) -> Iterator[Outcome]:
-        """Makes a branch that conflicts with its target again, on the target's current commit."""
+    def _renew(self, member: CampaignMember, item: ConnectorState, why: str) -> Iterator[Outcome]:
+        """Makes a branch again, on the target's current commit."""
         try:
             delivered = self._actions.deliver(member, self._actions.plan(member))
         except NotApplicable as error:
@@ -149,7 +154,7 @@ class CampaignStep:
             return
         if delivered.done != "unchanged":
             self._put(replace(item, head=delivered.commit, reason="its branch was made again"))
-            yield _ok(item, f"the branch of pull request {delivered.pull_request} conflicted, and was made again")
+            yield _ok(item, f"the branch of pull request {delivered.pull_request} {why}, and was made again")
 
     # --- new pull requests -----------------------------------------------------------------------
 

@@ -181,6 +181,7 @@ def _pull(node: Mapping[str, Any]) -> PullState:
             is_conflicting=node["mergeable"] == "CONFLICTING",
             is_mergeable=node["mergeStateStatus"] in _MERGEABLE,
             is_blocked=node["mergeStateStatus"] in _BLOCKED,
+            is_behind=node["mergeStateStatus"] == "BEHIND",
             is_automatic=node["autoMergeRequest"] is not None,
             is_queued=bool(node["isInMergeQueue"]),
         )

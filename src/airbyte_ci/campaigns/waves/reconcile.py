@@ -156,6 +156,8 @@ def _open_reason(item: ConnectorState, pull: PullState) -> str:
             return "its checks fail"
         case "pending":
             return "its checks are running"
+    if pull.is_behind:
+        return "its branch is behind the target branch"
     if pull.is_queued:
         return "it is in the merge queue"
     return "it will be merged automatically" if pull.is_automatic else "it waits for review"

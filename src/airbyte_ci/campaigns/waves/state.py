@@ -31,8 +31,9 @@ _SIZE_LIMIT = 16 << 20
 class PullState:
     """A pull request as GitHub reports it. `node` is its ID in GraphQL; `head` is the commit of its branch.
 
-    `is_blocked` tells that a requirement of its target branch is not met yet, such as a check or a review. `is_revert`
-    tells that it reverts the change of a merged one.
+    `is_blocked` tells that a requirement of its target branch is not met yet, such as a check or a review. `is_behind`
+    tells that the requirement is a branch that has all commits of the target. `is_revert` tells that it reverts the
+    change of a merged one.
     """
 
     number: int
@@ -48,6 +49,7 @@ class PullState:
     is_conflicting: bool = False
     is_mergeable: bool = False
     is_blocked: bool = False
+    is_behind: bool = False
     is_automatic: bool = False
     is_queued: bool = False
     is_revert: bool = False
