@@ -44,10 +44,10 @@ base: install tools-demo ## the demo's base image; its address is the last line
 	@$(CLI) --repo .scratch/base base-images build --root debian
 
 test: install tools-test lint ## everything: style, types, layers, all tests
-	@$(BIN)/pytest $(PARALLEL)
+	@scripts/in-memory $(BIN)/pytest $(PARALLEL)
 
 unit: install tools-test ## the quick tests only
-	@$(BIN)/pytest $(PARALLEL) -m 'not slow and not attack'
+	@scripts/in-memory $(BIN)/pytest $(PARALLEL) -m 'not slow and not attack'
 
 lint: install
 	@$(BIN)/ruff check --quiet .

@@ -1,6 +1,7 @@
 """Shared fixtures of the end-to-end tests: the command as a process, a scratch fleet, and the demo's base image."""
 
 import fcntl
+import os
 import subprocess
 import time
 from collections.abc import Iterator
@@ -19,8 +20,8 @@ from tests.e2e.tiny import Tiny, share, tiny_fleet
 __all__ = ["GIT", "PROJECT", "Base", "Command", "Result", "airbyte_ci", "make_fleet"]
 
 
-# Kept between sessions, so that only the first one builds base images.
-SHARED_STORE = PROJECT / ".scratch" / "test-store"
+# Kept between sessions, so that only the first one builds base images; scripts/in-memory has one for its session.
+SHARED_STORE = Path(os.environ.get("TEST_STORE") or PROJECT / ".scratch" / "test-store")
 
 
 @pytest.fixture(scope="session")
