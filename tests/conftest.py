@@ -1,7 +1,10 @@
 """Fixtures and settings of all tests."""
 
+import importlib
 import os
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from hypothesis import settings
@@ -15,6 +18,20 @@ settings.load_profile("untimed")
 
 # Tables have their full width, independent of the user's terminal.
 os.environ.pop("COLUMNS", None)
+
+# jsonschema imports rfc3987_syntax, which then builds 38 parsers: three seconds of each worker. Few tests check an IRI.
+_UNTIL_NEEDED = ModuleType("rfc3987_syntax")
+
+
+def _is_valid_syntax(term: str, value: str) -> bool:
+    """Asks the real module, which is imported with the first question."""
+    if sys.modules[_UNTIL_NEEDED.__name__] is _UNTIL_NEEDED:
+        del sys.modules[_UNTIL_NEEDED.__name__]
+    return bool(importlib.import_module(_UNTIL_NEEDED.__name__).is_valid_syntax(term, value))
+
+
+vars(_UNTIL_NEEDED).update(is_valid_syntax=_is_valid_syntax)
+sys.modules[_UNTIL_NEEDED.__name__] = _UNTIL_NEEDED
 
 
 # One file for each worker at first. The first one builds the base image, for which most others would wait, and the next
