@@ -90,7 +90,7 @@ class Turns:
 
         Waits only if other threads do all of them, until one of these ends, well or not: look for its result again.
         With `say`, other processes are like other threads, and it reports that this thread waits for one. Use it for
-        expensive actions that take no turns themselves. Raises KeyboardInterrupt if all work is being stopped.
+        expensive actions whose parts nobody else needs. Raises KeyboardInterrupt if all work is being stopped.
         """
         me = _me()
         with self._changed:

@@ -83,6 +83,7 @@ def _layer(
         version=FORMAT_VERSION,
         inputs=inputs,
         make=lambda: _make(root, store, index, interpreter, say),
+        say=say,
     )
 
 
