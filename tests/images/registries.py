@@ -30,7 +30,15 @@ class Deaf(RegistryClient):
         self.asked.append(("tags", str(reference)))
         return ()
 
-    def point_tag(self, store: Store, digest: Digest, target: Reference, *, fixed: Collection[str] = ()) -> bool:
+    def point_tag(
+        self,
+        store: Store,
+        digest: Digest,
+        target: Reference,
+        *,
+        sources: Sequence[Reference] = (),
+        fixed: Collection[str] = (),
+    ) -> bool:
         return False
 
     def push(

@@ -124,7 +124,9 @@ def _push(
     targets = [destination.reference(*_split(name)) for name in names]
     # Of several tags none may move before all were looked at, because one may be refused.
     unmoved = fixed if len(targets) == 1 else {target.tag or "" for target in targets}
-    missing = [target for target in targets if not registries.point_tag(store, digest, target, fixed=unmoved)]
+    missing = [
+        target for target in targets if not registries.point_tag(store, digest, target, sources=sources, fixed=unmoved)
+    ]
     if missing:
         tags = [target.tag for target in missing if target.tag]
         registries.push(store, digest, missing[0], tags=tags, sources=sources, fixed=fixed)

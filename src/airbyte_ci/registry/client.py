@@ -36,6 +36,8 @@ class _Connections:
         self._make = make
         self._opened: tuple[Api, Uploader, SharedBlobs] | None = None
         self._former: list[Api] = []
+        # The hosts that need the whole client for each push: most of them because they require a login.
+        self.not_quick: set[str] = set()
         self._lock = threading.Lock()
 
     def open(self) -> "tuple[Api, Uploader, SharedBlobs]":
@@ -49,8 +51,10 @@ class _Connections:
             return self._opened
 
     @property
-    def is_open(self) -> bool:
-        return self._opened is not None
+    def shared(self) -> "SharedBlobs | None":
+        """Where blobs are; None before the first request."""
+        opened = self._opened
+        return opened[2] if opened else None
 
     def renew(self) -> None:
         with self._lock:
@@ -160,13 +164,32 @@ class RegistryClient:
         with explain(f"cannot pull {descriptor.digest.short} of {reference}"):
             images.blob(self._api, reference, descriptor, store)
 
-    def point_tag(self, store: Store, digest: Digest, target: Reference, *, fixed: Collection[str] = ()) -> bool:
-        """Returns whether a few quick requests made the tag point to an image of the store; else, `push` must do it."""
-        if self._connections.is_open:  # with its connections and tokens, `push` needs no more requests
-            return False
+    def point_tag(
+        self,
+        store: Store,
+        digest: Digest,
+        target: Reference,
+        *,
+        sources: Sequence[Reference] = (),
+        fixed: Collection[str] = (),
+    ) -> bool:
+        """Returns whether a few quick requests made the tag point to an image of the store; else, `push` must do it.
+
+        `sources` and `fixed` are those of `push`.
+        """
         from airbyte_ci.registry import quick_push
 
-        return quick_push.point_tag(target, digest, store, self._options, self._environment, fixed)
+        return quick_push.point_tag(
+            target,
+            digest,
+            store,
+            self._options,
+            self._environment,
+            fixed,
+            sources,
+            self._connections.shared,
+            self._connections.not_quick,
+        )
 
     def push(
         self,

@@ -96,7 +96,7 @@ class Push:
             for item in {item.digest: item for item in (root.config, *root.layers)}.values()
             if item.digest not in held
             and item.digest not in mountable
-            and not self.shared.has(self.target.registry, item.digest)
+            and not self.shared.find(self.target, item.digest)
         ]
         return len(sent) <= _FEW and all(item.size <= _SMALL and self.store.has(item.digest) for item in sent)
 

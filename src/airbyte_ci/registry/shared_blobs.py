@@ -28,10 +28,9 @@ class SharedBlobs:
                 found.clear()
         return bool(places)
 
-    def has(self, registry: str, digest: Digest) -> bool:
-        """Returns whether a repository of the registry has the blob."""
-        with self._lock:
-            return bool(self._places.get((registry, digest)))
+    def find(self, target: Endpoint, digest: Digest) -> Endpoint | None:
+        """Returns a repository of the target's registry that has the blob, the target itself if possible."""
+        return self._place((target.registry, digest), target)
 
     @contextlib.contextmanager
     def turn(self, target: Endpoint, digest: Digest) -> Iterator[Endpoint | None]:
