@@ -298,3 +298,12 @@ def test_an_editor_s_own_files_are_in_no_image(tmp_path: Path, name: str) -> Non
     assert [file.path for file in folder_files.walk(tmp_path)] == sorted(
         ["swp.py", "main.swp", "a#b.py", "notes#", ".hidden", "jb_tmp.py"]
     )
+
+
+@pytest.mark.parametrize("seconds", [-1, 1 << 34])  # where the file system has them: 1969 and 2514
+def test_every_time_of_a_file_is_compared(folder: Path, seconds: int) -> None:
+    before = Fingerprint([folder])
+    os.utime(folder / "main.py", (seconds, seconds))
+    once = Fingerprint([folder])
+    os.utime(folder / "main.py", (seconds - 1, seconds - 1))
+    assert len({before.digest, once.digest, Fingerprint([folder]).digest}) == 3

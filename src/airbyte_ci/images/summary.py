@@ -11,11 +11,12 @@ from typing import Any
 from airbyte_ci.errors import BlobNotFound
 from airbyte_ci.images.fingerprint import TOOL, Fingerprint, state_of_tool
 from airbyte_ci.oci.digest import Digest
+from airbyte_ci.oci.image import Manifest
 from airbyte_ci.oci.store.store import Store, action_key
 from airbyte_ci.python.wheels.collisions import Collision
 from airbyte_ci.records import dataclass
 
-FORMAT_VERSION = 5
+FORMAT_VERSION = 6
 # The annotation of a manifest with the digest of its plan.
 PLAN_DIGEST = "io.airbyte.ci.plan.digest"
 # The format of images under the digests of their plans.
@@ -87,9 +88,10 @@ def image_key(plan: Digest) -> Digest:
 def _is_there(store: Store, built: Built) -> bool:
     """Whether the image can be delivered: layers missing in the store belong to the base or were pushed before."""
     try:
-        image = store.image(built.digest)
-        ours = image.manifest.layers[built.base_layers :]
-        return store.has_all(layer.digest for layer in ours) or bool(built.sources[1:])
+        manifest = Manifest.parse(store.read(built.digest), f"manifest {built.digest}")
+        ours = manifest.layers[built.base_layers :]
+        has_layers = store.has_all(layer.digest for layer in ours) or bool(built.sources[1:])
+        return has_layers and store.has(manifest.config.digest)
     except BlobNotFound:
         return False
 
