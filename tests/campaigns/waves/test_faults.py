@@ -233,6 +233,24 @@ def test_a_persons_commit_is_not_merged_automatically(run: Run, hub: Hub, fleet:
     assert (second["automatic"], hub.head(second)) == (True, by_hand)
 
 
+def test_the_pull_request_of_an_excluded_connector_is_left_to_people(run: Run, hub: Hub, fleet: Path) -> None:
+    """GitHub does not merge it any more, and the end of the campaign needs a decision about it."""
+    assert run()[0] == 0
+    for number in hub.pulls:
+        hub.checks[number] = "PENDING"
+    assert run()[1].count("will be merged when its checks succeed") == 2
+    text = f"{CAMPAIGN}exclude: [{{connector: {FIRST}, reason: it is rewritten}}]\n"
+    (fleet / "campaigns/terms.yaml").write_text(text)
+    commit(fleet)
+    git(fleet, "push", "-q", "origin", "HEAD:main")
+    code, out = run()
+    assert (code, out.count("is not merged automatically any more: it is rewritten")) == (0, 1), out
+    automatic = {pull["branch"].rpartition("/")[2]: pull["automatic"] for pull in hub.pulls.values()}
+    assert automatic == {FIRST: False, SECOND: True}
+    assert states(fleet)[FIRST]["state"] == "excluded"
+    assert "2 of its pull requests are open" in run("close", "terms")[1]
+
+
 @pytest.mark.parametrize("state", ["UNKNOWN", "UNSTABLE"])
 def test_github_is_not_asked_for_a_merge_that_it_would_refuse(run: Run, hub: Hub, state: str) -> None:
     """GitHub merges automatically only what is blocked. What it has not decided yet waits for the next run."""

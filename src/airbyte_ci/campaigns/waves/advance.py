@@ -82,8 +82,8 @@ class CampaignStep:
             if pull is None or pull.status != "open" or pull.is_revert:
                 continue
             try:
-                if self.state.held:
-                    yield from self._stop(item, pull, self.state.held)
+                if item.state == "excluded" or self.state.held:
+                    yield from self._stop(item, pull, self.state.held or item.reason)
                 else:
                     yield from self._continue(item, pull)
             except GitHubLimit:

@@ -95,7 +95,9 @@ def _connector(
             base_after=previous.base_after or item.base_after,
         )
     if exclusion := campaign.exclusion(member.name, facts.time.date()):
-        return _moved(item, "excluded", str(exclusion))
+        pull = facts.pulls.get(member.name)
+        is_open = pull is not None and pull.status == "open"
+        return _moved(replace(item, pull=pull if is_open else None), "excluded", str(exclusion))
     found = facts.reverts.get(member.name)
     revert = replace(found, is_revert=True) if found else None
     if revert and revert.status == "merged":
