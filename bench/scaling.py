@@ -480,6 +480,8 @@ def main() -> None:
                 help="keep the stores here (default: .scratch/NAME)",
             )
     given = parser.parse_args()
+    # Otherwise each job compiles airbyte-ci first; an installed program has its bytecode.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     if given.action == "simulate":
         simulate(given.file)
         return
