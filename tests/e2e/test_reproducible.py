@@ -128,8 +128,10 @@ def test_the_python_that_runs_the_tool_does_not_show(rich: Tiny, store: Store, t
     for number, python in enumerate(_pythons()):
         venv = tmp_path / f"venv{number}"
         subprocess.run([find_uv_bin(), "venv", "--quiet", "--python", python, venv], check=True)
-        install = [find_uv_bin(), "pip", "install", "--quiet", "--python", str(venv), "--require-hashes"]
-        subprocess.run([*install, "-r", str(PROJECT / "requirements.txt")], check=True)
+        # What the tool needs, in the pinned versions, without the tools of its developers.
+        install = [find_uv_bin(), "pip", "install", "--quiet", "--python", str(venv)]
+        pinned = ("-r", str(PROJECT / "pyproject.toml"), "--constraints", str(PROJECT / "requirements.txt"))
+        subprocess.run([*install, *pinned], check=True)
         home = with_base(store, rich.base, tmp_path / f"store{number}", unpacked=True)
         finished = subprocess.run(
             [str(venv / "bin/python"), "-m", "airbyte_ci", "connectors", "--name=source-tiny", "build", "--json"],
