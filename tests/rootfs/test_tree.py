@@ -44,6 +44,8 @@ def test_the_newest_layer_wins(stack: Tree) -> None:
     assert stack.read("d/a") == b"new"
     assert stack.names("d") == ["a", "b", "c"]
     assert [node.path for node in stack.walk("")] == ["d", "d/a", "d/b", "d/c"]
+    put(bottom, "d/tests/a", "x")
+    assert [node.path for node in stack.walk("", {"tests", "b"})] == ["d", "d/a", "d/c"]
 
 
 def test_whiteouts_and_opaque_folders_hide(stack: Tree) -> None:

@@ -6,7 +6,7 @@ Paths are resolved inside the stack: a symbolic link can point anywhere and stil
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -213,20 +213,19 @@ class Tree:
     def read(self, path: str) -> bytes | None:
         """Returns a regular file's bytes, or None if it does not exist; raises ImageError if it is too large."""
         node = self.resolve(path)
-        if node is None or not stat.S_ISREG(node.status.st_mode):
-            return None
-        if node.status.st_size > _READ_LIMIT:
-            raise ImageError(f"/{path} in the image is too large to read: {node.status.st_size / 1e6:.0f} MB")
-        return node.disk.read_bytes()
+        return read_node(node) if node else None
 
     def names(self, path: str) -> list[str]:
         """Returns the names in a folder, sorted; empty if it does not exist."""
         node = self.resolve(path)
         return [name for name, _ in _merged(self._folders(node.path))] if node else []
 
-    def walk(self, path: str) -> Iterator[TreeNode]:
-        """Yields everything below a folder in name order, parents first; follows no link."""
-        return _walk(path, self._folders(path))
+    def walk(self, path: str, left_out: Collection[str] = ()) -> Iterator[TreeNode]:
+        """Yields everything below a folder in name order, parents first; follows no link.
+
+        Files and folders with a name that is `left_out`, and all below them, are not read.
+        """
+        return _walk(path, self._folders(path), left_out)
 
     def _folders(self, path: str) -> list[str]:
         """Returns the folders on disk that form one folder of the image, newest first; none for other kinds."""
@@ -240,6 +239,15 @@ class Tree:
             if not says.is_open:
                 break
         return found
+
+
+def read_node(node: TreeNode) -> bytes | None:
+    """Returns the bytes of a regular file, None for another kind; raises ImageError if it is too large."""
+    if not stat.S_ISREG(node.status.st_mode):
+        return None
+    if node.status.st_size > _READ_LIMIT:
+        raise ImageError(f"/{node.path} in the image is too large to read: {node.status.st_size / 1e6:.0f} MB")
+    return node.disk.read_bytes()
 
 
 def _merged(folders: Sequence[str]) -> list[tuple[str, list[os.DirEntry[str]]]]:
@@ -259,8 +267,10 @@ def _is_whiteout(item: os.DirEntry[str]) -> bool:
     return is_whiteout(item.stat(follow_symlinks=False))
 
 
-def _walk(path: str, folders: Sequence[str]) -> Iterator[TreeNode]:
+def _walk(path: str, folders: Sequence[str], left_out: Collection[str]) -> Iterator[TreeNode]:
     for name, items in _merged(folders):
+        if name in left_out:
+            continue
         place = f"{path}/{name}" if path else name
         yield TreeNode(place, Path(items[0].path), items[0].stat(follow_symlinks=False))
         # Folders merge until a layer has another kind there or hides those below.
@@ -272,4 +282,4 @@ def _walk(path: str, folders: Sequence[str]) -> Iterator[TreeNode]:
             if is_opaque(item.path):
                 break
         if below:
-            yield from _walk(place, below)
+            yield from _walk(place, below, left_out)

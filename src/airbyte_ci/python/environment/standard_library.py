@@ -19,7 +19,7 @@ from airbyte_ci.python.interpreter.base import Base
 from airbyte_ci.python.interpreter.interpreter import Interpreter
 from airbyte_ci.python.wheels import bytecode
 from airbyte_ci.recipe.evaluate import Evaluator
-from airbyte_ci.rootfs.tree import Tree
+from airbyte_ci.rootfs.tree import Tree, read_node
 
 FORMAT_VERSION = 1
 # Parts that no connector imports: distributions, tests, and programs for people.
@@ -83,12 +83,10 @@ def _describe(sources: Mapping[str, bytes]) -> dict[str, str]:
 def _find_sources(tree: Tree, interpreter: Interpreter) -> Iterator[tuple[str, bytes]]:
     """Yields the source files without bytecode, by path in the image."""
     for library in interpreter.library:
-        top = library.strip("/")
-        for node in tree.walk(top):
-            folder, _, name = node.path.rpartition("/")
-            if node.is_link or not name.endswith(".py") or _LEFT_OUT.intersection(folder[len(top) :].split("/")):
+        for node in tree.walk(library.strip("/"), _LEFT_OUT):
+            if node.is_link or not node.path.endswith(".py"):
                 continue
-            if tree.entry(_place(node.path, interpreter)) is None and (source := tree.read(node.path)) is not None:
+            if tree.entry(_place(node.path, interpreter)) is None and (source := read_node(node)) is not None:
                 yield node.path, source
 
 
