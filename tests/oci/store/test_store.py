@@ -230,6 +230,24 @@ def test_a_home_that_cannot_be_one_is_one_clear_error(tmp_path: Path, place: str
     assert "AIRBYTE_CI_HOME" in str(caught.value)
 
 
+@pytest.mark.parametrize("part", ["manifest", "configuration"])
+def test_an_image_is_read_again_after_any_change(tmp_path: Path, part: str) -> None:
+    """What a manifest or a configuration means is kept until its file changes, and never given for a lost file."""
+    store = Store(tmp_path / "store")
+    image = random_image(store)
+    first = store.image(image.digest)
+    again = store.image(image.digest)
+    assert (again.manifest, again.config) == (image.manifest, image.config)
+    assert again.manifest is first.manifest
+    place = store.path(image.digest if part == "manifest" else image.manifest.config.digest)
+    damage(place)
+    with pytest.raises(DigestMismatch):
+        store.image(image.digest)
+    place.unlink()
+    with pytest.raises(BlobNotFound):
+        store.image(image.digest)
+
+
 def test_what_is_verified_is_read_again_after_any_change(tmp_path: Path) -> None:
     """A blob that this store wrote or verified is taken as it is until its file changes, times and modes included."""
     store = Store(tmp_path / "store")

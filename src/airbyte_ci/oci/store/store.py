@@ -18,7 +18,7 @@ import fcntl
 import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 from airbyte_ci import disk
 from airbyte_ci.errors import BlobNotFound, DigestMismatch, StoreError
@@ -43,6 +43,9 @@ REF_NAME = "org.opencontainers.image.ref.name"
 _FOLDERS = ("actions", "snapshots", "records", "scratch", "sessions")
 # Space that must remain after a large write, so that a full disk is reported here and not half-way elsewhere.
 RESERVE = 64 << 20
+# The number of small blobs whose values are kept.
+_MOST_PARSED = 64
+T = TypeVar("T")
 # A file's inode, size and change times, the last of which cannot be set.
 _State = tuple[int, int, int, int]
 
@@ -115,6 +118,8 @@ class Store:
         self._seen: dict[Digest, _State | None] = {}
         # The entries of index.json and its state when they were read: hundreds of connectors name one image each.
         self._named: tuple[_State | None, tuple[Descriptor, ...]] = (None, ())
+        # What blobs mean, and their state before they were read.
+        self._parsed: dict[tuple[Digest, object], tuple[_State | None, Any]] = {}
         with _told(root, "opening"):
             ownership.claim(root)
             folders = (self._blobs, self._ingest, *(root / name for name in _FOLDERS))
@@ -272,13 +277,29 @@ class Store:
     # --- images --------------------------------------------------------------------------------
 
     def manifest(self, digest: Digest) -> Manifest | Index:
-        return parse_manifest(self.read(digest), f"manifest {digest}")
+        return self._read_parsed(digest, parse_manifest, f"manifest {digest}")
 
     def image(self, digest: Digest) -> Image:
         """Returns the image whose manifest has this digest; raises BlobNotFound, ImageError."""
-        manifest = Manifest.parse(self.read(digest), f"manifest {digest}")
-        config = ImageConfig.parse(self.read(manifest.config.digest), f"configuration {manifest.config.digest}")
-        return Image(manifest, config)
+        manifest = self._read_parsed(digest, Manifest.parse, f"manifest {digest}")
+        place = manifest.config.digest
+        return Image(manifest, self._read_parsed(place, ImageConfig.parse, f"configuration {place}"))
+
+    def _read_parsed(self, digest: Digest, parse: Callable[[bytes, str], T], what: str) -> T:
+        """Returns the value of a small blob; hundreds of connectors read those of their base image several times each.
+
+        A file that has not changed since it was verified is not read again.
+        """
+        key, before = (digest, parse), _state(self.path(digest))
+        known = self._parsed.get(key)
+        if known and before is not None and known[0] == before and self.has(digest):
+            found: T = known[1]
+            return found
+        found = parse(self.read(digest), what)
+        if len(self._parsed) >= _MOST_PARSED:
+            self._parsed.clear()
+        self._parsed[key] = before, found
+        return found
 
     def holds(self, image: Image) -> bool:
         """Returns whether all layers of an image are present; they stay as long as this store is open."""
