@@ -4,11 +4,15 @@ import gzip
 import hashlib
 import io
 import json
+import os
 import tarfile
+import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,12 +28,15 @@ from airbyte_ci.python.interpreter import installed
 from airbyte_ci.python.interpreter.interpreter import Interpreter
 from airbyte_ci.python.interpreter.inventory import Inventory
 from airbyte_ci.python.packages.lock import Lock, LockedFile, LockedPackage
+from airbyte_ci.python.wheels import wheel
 from airbyte_ci.python.wheels.collisions import Collision
 from airbyte_ci.rootfs.tree import Tree
 from tests.python import package_index, sample_wheels
 from tests.python.interpreters import cpython
 from tests.python.package_index import Index
 
+CPUS = os.cpu_count() or 1
+WIDTH = CPUS + 4
 SITE = "usr/local/lib/python3.11/site-packages"
 
 
@@ -58,7 +65,7 @@ class Shop:
             raise AssertionError("no command should have to run")
 
         python = interpreter or cpython()
-        with ThreadPoolExecutor(4) as pool:
+        with ThreadPoolExecutor(WIDTH) as pool:
             workshop = environment.Workshop(
                 store=self.store,
                 index=PackageIndex(main=self.index.url),
@@ -90,7 +97,7 @@ def members(store: Store, layer: Layer) -> dict[str, tarfile.TarInfo]:
 
 
 def install(store: Store, prepared: Environment) -> tuple[Layer, ...]:
-    with ThreadPoolExecutor(4) as pool:
+    with ThreadPoolExecutor(WIDTH) as pool:
         return layers.install(store, prepared, cpython(), key=KEY, executor=pool).layers
 
 
@@ -195,6 +202,29 @@ def test_what_the_base_has_is_replaced(shop: Shop) -> None:
     assert layers.removals(shop.store, ["fresh"], base, "this base") is None
     lock = Lock("test", (shop.wheel("demo", "2.0", "demo/kept.py"), shop.wheel("fresh", "1.0")))
     assert layers.replaced(environment.choose(lock, cpython()), base) == (("demo", "1.0", "2.0"),)
+
+
+def test_few_wheels_are_in_memory_at_once(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many threads download: each wheel that is being unpacked holds some megabytes."""
+    counting, reading, most = threading.Lock(), 0, 0
+    read = wheel.read
+
+    def counted(*arguments: Any) -> wheel.InstalledWheel:
+        nonlocal reading, most
+        with counting:
+            reading += 1
+            most = max(most, reading)
+        try:
+            time.sleep(0.01)  # the others come here, if they may
+            return read(*arguments)
+        finally:
+            with counting:
+                reading -= 1
+
+    monkeypatch.setattr(wheel, "read", counted)
+    prepared = shop.prepare(*(shop.wheel(f"demo{number}", "1.0") for number in range(4 * WIDTH)))
+    assert len(prepared.packages) == 4 * WIDTH
+    assert most <= CPUS + 1
 
 
 def test_no_packages_no_layers(shop: Shop) -> None:

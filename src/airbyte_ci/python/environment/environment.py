@@ -5,6 +5,8 @@ fetches, builds, converts and compiles.
 """
 
 import hashlib
+import os
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
@@ -38,6 +40,8 @@ from airbyte_ci.python.wheels.collisions import Collision
 from airbyte_ci.rootfs.tree import Tree
 
 FORMAT_VERSION = 1
+# Each holds some megabytes of a wheel and compresses others; the other threads download.
+_UNPACKED_AT_ONCE = threading.BoundedSemaphore((os.cpu_count() or 1) + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,8 +336,8 @@ def _convert(choice: Choice, file: LockedFile, workshop: Workshop, excluded: fro
     unpacked: list[tuple[str, ...]] = []
 
     def make() -> dict[str, Any]:
-        workshop.progress(f"unpacking {file.name}")
-        with store.scratch() as scratch:
+        with _UNPACKED_AT_ONCE, store.scratch() as scratch:
+            workshop.progress(f"unpacking {file.name}")
             installed = wheel.read(store.verified(Digest(file.sha256)), file.name, interpreter, scratch)
             entries = [entry for entry in installed.entries if entry.path not in excluded]
             segment = make_segment(store, entries)
