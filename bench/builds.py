@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shutil
+import statistics
 import subprocess
 import sys
 import tarfile
@@ -29,8 +30,10 @@ from airbyte_ci.oci.layer import layer_of
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.store.store import Store
 from airbyte_ci.oci.tar import Entry
+from airbyte_ci.python.environment import standard_library
 from airbyte_ci.python.index.package_index import PackageIndex
 from airbyte_ci.python.interpreter import inventory
+from airbyte_ci.python.interpreter.base import Base
 from airbyte_ci.python.interpreter.interpreter import Interpreter
 from airbyte_ci.python.locks import poetry
 from airbyte_ci.python.packages.lock import LockedFile, LockedPackage
@@ -297,13 +300,22 @@ def _prefetch(versions: Sequence[str]) -> None:
 
 
 @functools.cache
-def cold() -> tuple[float, float]:
-    """Everything from scratch except the base image: an empty cache on both sides, including downloads."""
+def cold(*, compiled: bool = False) -> tuple[float, float]:
+    """Everything from scratch except the base image: an empty cache on both sides, including downloads.
+
+    `compiled` is with the bytecode of the base's standard library, which is compiled once for all connectors on it, and
+    which the peer's images lack.
+    """
     connector = example()
     made = bench()
 
     def ours() -> float:
         home = with_only_base(made, "cold")
+        if compiled:
+            store, reference = Store(home), Reference.parse(made.base)
+            assert reference.digest
+            image = store.image(reference.digest)
+            standard_library.compile_library(store, Base(image, lambda: inventory.of(store, image)))
         # Under a prefix of its own: the registry's copy of the layers would be found, and nothing would be cold.
         seconds = connector.build_ours(home=home, prefix=f"cold-{time.time_ns()}")
         shutil.rmtree(home)
@@ -314,7 +326,7 @@ def cold() -> tuple[float, float]:
         run_docker(made.docker, "image", "rm", "--force", f"{made.host}/peer/{connector.name}:dev")
         return connector.build_peers()
 
-    return medians(ours, peers)
+    return (statistics.median([ours() for _ in range(3)]), cold()[1]) if compiled else medians(ours, peers)
 
 
 def with_only_base(made: Bench, name: str) -> Path:
@@ -603,6 +615,7 @@ MEASURES = (
     Measure("build+push, one line of code changed, --watch", 3, watched, at_least=True),
     Measure("build+push, one dependency bumped, its wheel at hand", 40, bumped, at_least=True),
     Measure("build+push, everything cold but the base image", 3, cold, at_least=True),
+    Measure("  the standard library's bytecode made before", 3, functools.partial(cold, compiled=True), at_least=True),
     Measure("  the download of the wheels, included above", 0, download),
     Measure("build+spec, one line of code changed", 1.3, functools.partial(code_changed, verify=True), at_least=True),
     Measure(f"build+push of the fleet, wheels downloaded {_SCALED}", 10, whole_fleet, at_least=True),
