@@ -315,7 +315,7 @@ def cold(*, compiled: bool = False) -> tuple[float, float]:
             store, reference = Store(home), Reference.parse(made.base)
             assert reference.digest
             image = store.image(reference.digest)
-            standard_library.compile_library(store, Base(image, lambda: inventory.of(store, image)))
+            standard_library.compile_library(store, Base(image, lambda: inventory.of(store, image)), print)
         # Under a prefix of its own: the registry's copy of the layers would be found, and nothing would be cold.
         seconds = connector.build_ours(home=home, prefix=f"cold-{time.time_ns()}")
         shutil.rmtree(home)

@@ -8,7 +8,7 @@ import hashlib
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,6 +19,7 @@ from airbyte_ci.errors import PackageError
 from airbyte_ci.oci import compress, tar
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.layer import Segment, make_segment
+from airbyte_ci.oci.store import turns
 from airbyte_ci.oci.store.store import Store, action_key
 from airbyte_ci.python.environment import consistency, libraries
 from airbyte_ci.python.environment.consistency import Unmet
@@ -40,8 +41,9 @@ from airbyte_ci.python.wheels.collisions import Collision
 from airbyte_ci.rootfs.tree import Tree
 
 FORMAT_VERSION = 1
-# Each holds some megabytes of a wheel and compresses others; the other threads download.
-_UNPACKED_AT_ONCE = threading.BoundedSemaphore((os.cpu_count() or 1) + 1)
+# Wheels of all connectors: each holds some megabytes in memory, and compresses others.
+_UNPACKED_AT_ONCE = (os.cpu_count() or 1) + 1
+_memory = threading.BoundedSemaphore(_UNPACKED_AT_ONCE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,10 +202,8 @@ class Workshop:
 
 def prepare(choices: Sequence[Choice], workshop: Workshop, *, compiled: bool = True) -> Environment:
     """Fetches, builds, converts and compiles packages that are not cached; raises PackageError, SandboxError."""
-    # Each thread handles one package after another, so that unpacking overlaps with downloads.
-    ready = list(workshop.executor.map(lambda choice: _ready(choice, workshop), choices))
-    files = [file for file, _, _ in ready]
-    packages: Sequence[Package] = [package for _, _, package in ready]
+    wheels, packages = _ready(choices, workshop)
+    files = [file for file, _ in wheels]
     chosen = list(zip(choices, files, strict=True))
     shared = collisions.shared({package.name: package.paths for package in packages})
     if shared:
@@ -215,7 +215,7 @@ def prepare(choices: Sequence[Choice], workshop: Workshop, *, compiled: bool = T
     if compiled:
         packages = _compile(packages, workshop)
     return Environment(
-        tuple(replace(package, is_native=native) for package, (_, native, _) in zip(packages, ready, strict=True)),
+        tuple(replace(package, is_native=native) for package, (_, native) in zip(packages, wheels, strict=True)),
         _judged(shared, chosen, workshop),
         libraries.missing(workshop.executor.map(lambda file: libraries.of_wheel(workshop.store, file), files)),
         unmet,
@@ -244,10 +244,24 @@ def _named(files: Iterable[LockedFile]) -> str:
     return " ".join(sorted(f"{file.name} {file.sha256}" for file in files))
 
 
-def _ready(choice: Choice, workshop: Workshop) -> tuple[LockedFile, bool, Package]:
-    """Returns the package's wheel, whether it was built natively, and its segment."""
-    file, native = _wheel(choice, workshop)
-    return file, native, _convert(choice, file, workshop)
+def _ready(
+    choices: Sequence[Choice], workshop: Workshop
+) -> tuple[Sequence[tuple[LockedFile, bool]], Sequence[Package]]:
+    """Returns the packages' wheels, whether each was built natively, and the packages as segments."""
+    wheels: list[tuple[LockedFile, bool]] = []
+    # Threads of their own: those that wait for memory here would keep others from downloading.
+    with ThreadPoolExecutor(_UNPACKED_AT_ONCE, initializer=turns.as_worker(turns.Role.TASK)) as unpacking:
+        try:
+            started = []
+            for choice, wheel_of_it in zip(
+                choices, workshop.executor.map(lambda item: _wheel(item, workshop), choices), strict=True
+            ):
+                wheels.append(wheel_of_it)
+                started.append(unpacking.submit(_convert, choice, wheel_of_it[0], workshop))
+            return wheels, [future.result() for future in started]
+        except BaseException:
+            unpacking.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def _confirm(
@@ -336,8 +350,8 @@ def _convert(choice: Choice, file: LockedFile, workshop: Workshop, excluded: fro
     unpacked: list[tuple[str, ...]] = []
 
     def make() -> dict[str, Any]:
-        with _UNPACKED_AT_ONCE, store.scratch() as scratch:
-            workshop.progress(f"unpacking {file.name}")
+        workshop.progress(f"unpacking {file.name}")
+        with _memory, store.scratch() as scratch:
             installed = wheel.read(store.verified(Digest(file.sha256)), file.name, interpreter, scratch)
             entries = [entry for entry in installed.entries if entry.path not in excluded]
             segment = make_segment(store, entries)
