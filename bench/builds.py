@@ -48,10 +48,10 @@ LOCKS = PROJECT.parent / "shared/fleet/locks-2024-06.tar.xz"
 EXAMPLE = PROJECT / "examples/fleet/airbyte-integrations/connectors/source-parcels"
 CERTIFICATES = Path(os.environ.get("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt"))
 PLATFORM = Platform("linux", "amd64")
-ROUNDS = 5
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
 # The peer's fleet rows take half a minute per connector: measured on this many, and scaled.
-PEER_SAMPLE = 10
-# A quick try of the rows of many connectors takes fewer: BENCH_SIZE=3.
+PEER_SAMPLE = int(os.environ.get("BENCH_PEERS", "10"))
+# A quick try takes fewer rounds, and in the rows of many connectors fewer of them: BENCH_SIZE=3.
 SIZE = int(os.environ.get("BENCH_SIZE", "1000"))
 UPGRADED = min(SIZE, 200)
 MOST_MEMORY = 200  # MB
