@@ -3,6 +3,7 @@
 The peer is the maximum time, so the ratio is the used share of it.
 """
 
+import functools
 import subprocess
 import sys
 import tempfile
@@ -94,7 +95,7 @@ def inventory() -> Result:
         with tempfile.TemporaryDirectory() as name:
             store = Store(Path(name))
             image = _image(store, str(number))
-            taken.append(_timed(lambda s=store, i=image: contents.of(s, i)))
+            taken.append(_timed(functools.partial(contents.of, store, image)))
     return min(taken), 5.0
 
 

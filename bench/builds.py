@@ -103,7 +103,8 @@ def bench() -> Bench:
         run_docker(docker, "pull", "--quiet", str(address))
     for release in releases[:2]:
         inventory.of(store, release)
-    return Bench(folder, host, docker, *map(str, addresses), inventory.of(store, image).interpreter)
+    base, following, last = map(str, addresses)
+    return Bench(folder, host, docker, base, following, last, inventory.of(store, image).interpreter)
 
 
 def _next(store: Store, image: Image, number: int) -> Image:
@@ -441,11 +442,11 @@ def fleet() -> list[Connector]:
     for connector in found:
         text = (connector.ours / "poetry.lock").read_text()
         project = (connector.ours / "pyproject.toml").read_text()
-        for package in poetry.select(text, project, made.interpreter, connector.name).packages:
-            file = wheel.choose(package.files, order) or next(
-                item for item in package.files if item.name.endswith((".tar.gz", ".zip"))
+        for locked in poetry.select(text, project, made.interpreter, connector.name).packages:
+            best = wheel.choose(locked.files, order) or next(
+                item for item in locked.files if item.name.endswith((".tar.gz", ".zip"))
             )
-            index.fetch(store, package.name, file)
+            index.fetch(store, locked.name, best)
     return found
 
 
@@ -601,7 +602,7 @@ def run_docker(variables: dict[str, str], *arguments: str) -> None:
 
 def medians(ours: Callable[[], float], peer: Callable[[], float]) -> tuple[float, float]:
     pairs = [(ours(), peer()) for _ in range(ROUNDS)]
-    return tuple(sorted(values)[ROUNDS // 2] for values in zip(*pairs, strict=True))  # type: ignore[return-value]  # as many values as the tuple has
+    return statistics.median(pair[0] for pair in pairs), statistics.median(pair[1] for pair in pairs)
 
 
 warm_upgrade = functools.partial(upgraded, empty=False)

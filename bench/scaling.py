@@ -63,9 +63,8 @@ def measure(target: Path, folder: Path, count: int) -> None:
         "scheduler": scheduler_seconds(),
         "base": _size_of(Store(folder / "home"), base),
         "sizes": [*sizes.values()],
-        "jobs": [{**job, "wheels": [names[item] for item in job["wheels"]]} for job in jobs],
     }
-    rows = ",\n  ".join(json.dumps(job) for job in document.pop("jobs"))
+    rows = ",\n  ".join(json.dumps({**job, "wheels": [names[item] for item in job["wheels"]]}) for job in jobs)
     rest = ",\n ".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in document.items())
     target.write_text(f'{{{rest},\n "jobs": [\n  {rows}\n]}}\n')
 
