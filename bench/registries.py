@@ -56,7 +56,7 @@ def push(layers: int) -> Result:
         store = Store(Path(name) / "store")
         image = _image(store, layers)
         layout = Path(name) / "layout"
-        write_layout(store, together(store, [image]), layout, "image")
+        write_layout(store, together(store, [image]), layout, ["image"])
 
         def our_push() -> float:
             _forget(Path(name) / "a")
