@@ -1,6 +1,6 @@
 """Digests, the names of bytes (OCI image-spec, descriptor.md#digests). Knows hashing, not where bytes are stored."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from airbyte_ci.errors import ImageError
@@ -59,11 +59,16 @@ class Digest:
     @classmethod
     def of_stream(cls, stream: Readable) -> "Digest":
         """Hashes the stream to its end, in constant memory."""
+        return cls.of_pieces(chunks(stream))
+
+    @classmethod
+    def of_pieces(cls, pieces: Iterable[bytes]) -> "Digest":
+        """Hashes the joined pieces, one after the other."""
         import hashlib  # loads OpenSSL, for large data
 
         hasher = hashlib.sha256()
-        for chunk in chunks(stream):
-            hasher.update(chunk)
+        for piece in pieces:
+            hasher.update(piece)
         return cls(hasher.hexdigest())
 
 

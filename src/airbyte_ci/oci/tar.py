@@ -52,11 +52,6 @@ class Extract:
     position: int
     size: int
 
-    @classmethod
-    def of_file(cls, path: Path) -> "Extract":
-        """Returns all of a file."""
-        return cls(path, 0, path.stat().st_size)
-
     def pieces(self) -> Iterator[bytes]:
         """Yields the bytes, at most 1 MiB at once; raises ImageError if the file is shorter."""
         left = self.size
@@ -129,7 +124,7 @@ def write(entries: Iterable[Entry], target: Writable) -> None:
         if isinstance(data, bytes):
             target.write(b"".join((header(entry, len(data)), data, bytes(-len(data) % BLOCK))))
             continue
-        extract = Extract.of_file(data) if isinstance(data, Path) else data
+        extract = _on_disk(data)
         target.write(header(entry, extract.size))
         for piece in extract.pieces():
             target.write(piece)
@@ -141,7 +136,11 @@ def content(entry: Entry) -> Iterator[bytes]:
     if isinstance(entry.content, bytes):
         yield entry.content
     else:
-        yield from (Extract.of_file(entry.content) if isinstance(entry.content, Path) else entry.content).pieces()
+        yield from _on_disk(entry.content).pieces()
+
+
+def _on_disk(place: Path | Extract) -> Extract:
+    return Extract(place, 0, place.stat().st_size) if isinstance(place, Path) else place
 
 
 def files(archive: BinaryIO) -> Iterator[tuple[str, int, int]]:

@@ -4,13 +4,13 @@ Each blob is stored under the digest of its bytes, so nothing in a store is repl
 they are imported only on request, and never replace those of the store.
 """
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from airbyte_ci.documents import load_json
 from airbyte_ci.errors import DigestMismatch, ImageError
+from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.exchange import archive
 from airbyte_ci.oci.exchange.archive import StoreArchive
 from airbyte_ci.oci.exchange.contents import ResultKinds
@@ -78,10 +78,7 @@ def _records(
 ) -> Iterator[tuple[ActionKey, dict[str, object]]]:
     """Yields the actions of these kinds. The key is computed: an action cannot claim to be of another kind."""
     for blob in records:
-        hasher = hashlib.sha256()
-        for chunk in source.content(blob.digest):
-            hasher.update(chunk)
-        if hasher.hexdigest() != blob.digest.hex:
+        if Digest.of_pieces(source.content(blob.digest)) != blob.digest:
             raise source.mismatch(blob.digest)
         for line in _lines(source, blob):
             document = load_json(line)

@@ -4,7 +4,6 @@ Handles wheels, segments and collisions, not connectors or the grouping of layer
 fetches, builds, converts and compiles.
 """
 
-import hashlib
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -253,11 +252,10 @@ def _ready(
     with ThreadPoolExecutor(_UNPACKED_AT_ONCE, initializer=turns.as_worker(turns.Role.TASK)) as unpacking:
         try:
             started = []
-            for choice, wheel_of_it in zip(
-                choices, workshop.executor.map(lambda item: _wheel(item, workshop), choices), strict=True
-            ):
-                wheels.append(wheel_of_it)
-                started.append(unpacking.submit(_convert, choice, wheel_of_it[0], workshop))
+            fetched = workshop.executor.map(lambda choice: _wheel(choice, workshop), choices)
+            for choice, (file, native) in zip(choices, fetched, strict=True):
+                wheels.append((file, native))
+                started.append(unpacking.submit(_convert, choice, file, workshop))
             return wheels, [future.result() for future in started]
         except BaseException:
             unpacking.shutdown(wait=False, cancel_futures=True)
@@ -393,16 +391,9 @@ def _judged(
         path = workshop.store.verified(Digest(files[name].sha256))
         with workshop.store.scratch() as scratch:
             entries = wheel.read(path, files[name].name, workshop.interpreter, scratch).entries
-            return {entry.path: _hash(entry) for entry in entries if entry.path in shared}
+            return {entry.path: Digest.of_pieces(tar.content(entry)).hex for entry in entries if entry.path in shared}
 
     return collisions.judged(shared, contents)
-
-
-def _hash(entry: tar.Entry) -> str:
-    hasher = hashlib.sha256()
-    for piece in tar.content(entry):
-        hasher.update(piece)
-    return hasher.hexdigest()
 
 
 def _ceded(package: Package, shared: Mapping[str, Sequence[str]]) -> frozenset[str]:
