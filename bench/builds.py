@@ -339,7 +339,7 @@ def with_only_base(made: Bench, name: str) -> Path:
         reference = Reference.parse(address)
         assert reference.digest
         image = full.image(reference.digest)
-        for digest in (image.digest, image.manifest.config.digest, *(item.digest for item in image.manifest.layers)):
+        for digest in (image.digest, *image.manifest.blobs):
             if not empty.has(digest):
                 empty.path(digest).hardlink_to(full.path(digest))
         inventory.of(empty, image)

@@ -25,7 +25,7 @@ def image(store: Store, base: Base, tmp_path: Path) -> tuple[Store, Image]:
     manifest = store.manifest(reference.digest)
     found = store.image(manifest.manifests[0].digest) if isinstance(manifest, Index) else store.image(reference.digest)
     own = Store(tmp_path / "store")
-    for digest in (found.digest, found.manifest.config.digest, *(layer.digest for layer in found.manifest.layers)):
+    for digest in (found.digest, *found.manifest.blobs):
         shutil.copy2(store.path(digest), own.path(digest))
     return own, found
 

@@ -171,7 +171,7 @@ def with_base(source: Store, base: str, home: Path, *, unpacked: bool = False) -
     wanted = {digest, *images}
     for item in images or [digest]:
         image = source.image(item)
-        wanted |= {image.manifest.config.digest, *(layer.digest for layer in image.manifest.layers)}
+        wanted |= image.manifest.blobs.keys()
         if unpacked:
             snapshot.unpack(source, image.layers)
             for key in map(snapshot._ways_key, image.config.diff_ids):

@@ -59,7 +59,7 @@ def damages(contents: RegistryContents, repository: str, releases: dict[str, Con
                 continue
             manifest = parse_manifest(stored.raw, "a stored manifest")
             if isinstance(manifest, Manifest):
-                needed = {manifest.config.digest, *(layer.digest for layer in manifest.layers)}
+                needed = {*manifest.blobs}
                 wrong += [f"{tag}: blob {blob} is missing" for blob in needed - found.blobs]
             expected = {item.manifest(part.manifest.descriptor).digest for item in part.attachments}
             wrong += [

@@ -57,7 +57,7 @@ def confirm(plan: BuildPlan, evaluation: Evaluation, built: Built, order: Order)
 
 
 def _take_over(source: Store, target: Store, image: Image, index: Digest | None) -> None:
-    wanted = {image.digest, image.manifest.config.digest, *(layer.digest for layer in image.manifest.layers)}
+    wanted = {image.digest, *image.manifest.blobs}
     if index:
         wanted.add(index)
     for digest in wanted:

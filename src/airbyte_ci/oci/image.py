@@ -153,6 +153,11 @@ class Manifest:
     def descriptor(self) -> Descriptor:
         return Descriptor(self.media_type, self.digest, len(self.raw))
 
+    @property
+    def blobs(self) -> dict[Digest, Descriptor]:
+        """Returns the configuration and the layers, each once."""
+        return {item.digest: item for item in (self.config, *self.layers)}
+
     @classmethod
     def parse(cls, raw: bytes, what: str) -> "Manifest":
         document = parse_json_object(raw, what)

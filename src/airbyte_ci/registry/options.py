@@ -1,4 +1,4 @@
-"""The user's options for registries, and progress events. Knows no protocol."""
+"""The user's options for registries, progress events, and the limits of what is sent at once. Knows no protocol."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import field
@@ -6,6 +6,11 @@ from typing import Literal
 
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.records import dataclass
+
+# A blob of at most this many bytes is sent in one request and without asking for it, where a question could save less.
+SMALL_BLOB = 256 << 10
+# A push of at most this many blobs, all small, is a changed configuration and layer of code.
+FEW_BLOBS = 2
 
 Step = Literal["downloading", "uploading", "streaming", "mounted", "present"]
 

@@ -18,16 +18,12 @@ from airbyte_ci.registry import blobs, manifests, referrers
 from airbyte_ci.registry.api import Api
 from airbyte_ci.registry.endpoint import Endpoint, endpoint, endpoints
 from airbyte_ci.registry.failures import Refused
-from airbyte_ci.registry.options import BlobProgress, Step
+from airbyte_ci.registry.options import FEW_BLOBS, SMALL_BLOB, BlobProgress, Step
 from airbyte_ci.registry.parallel import Cancelled, each
 from airbyte_ci.registry.shared_blobs import SharedBlobs
 from airbyte_ci.registry.transport import Answer, RequestBody
 from airbyte_ci.registry.upload import Mounted, Uploader, UploadSession
 
-# A blob of at most this many bytes is sent without asking whether it is there, if the tag's image lacks it, or if at
-# most this many blobs are sent: a configuration and a layer of code.
-_SMALL = 256 * 1024
-_FEW = 2
 # The codes for a manifest whose blobs the registry does not have (distribution-spec, Error Codes).
 _UNKNOWN_BLOB = frozenset({"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN"})
 
@@ -68,12 +64,12 @@ class Push:
         names = tuple(tags) or (str(digest),)
         there = manifests.find_tagged(self.api, self.target, tags[0]) if tags else None
         # A registry accepts an image only with all its blobs, so the blobs of the tag's image need no request each.
-        held = _blobs_of(there)
+        held = frozenset(there.blobs) if isinstance(there, Manifest) else frozenset()
         written: set[str] = set()
         if there is not None and there.digest == digest:
             written = {tags[0], str(digest)}
         elif (is_light := self._is_light(root, held)) or is_new or not self._exists(digest):
-            self._send_again_if_lost(root, held, unasked=_SMALL if held or is_light else 0)
+            self._send_again_if_lost(root, held, unasked=SMALL_BLOB if held or is_light else 0)
         else:
             written = {str(digest)}
         for name in names:
@@ -93,12 +89,12 @@ class Push:
         mountable = self._blobs_of_sources()
         sent = [
             item
-            for item in {item.digest: item for item in (root.config, *root.layers)}.values()
+            for item in root.blobs.values()
             if item.digest not in held
             and item.digest not in mountable
             and not self.shared.find(self.target, item.digest)
         ]
-        return len(sent) <= _FEW and all(item.size <= _SMALL and self.store.has(item.digest) for item in sent)
+        return len(sent) <= FEW_BLOBS and all(item.size <= SMALL_BLOB and self.store.has(item.digest) for item in sent)
 
     def _write(self, root: Manifest | Index, name: str, held: Collection[Digest]) -> Answer:
         """Writes the manifest; if the registry lost blobs of an earlier push, uploads them first."""
@@ -141,7 +137,7 @@ class Push:
         wanted: dict[Digest, Descriptor] = {}
         for manifest in (*children, root):
             if isinstance(manifest, Manifest):
-                wanted |= {item.digest: item for item in (manifest.config, *manifest.layers)}
+                wanted |= manifest.blobs
         missing = [item for digest, item in wanted.items() if digest not in held]
         for digest in wanted.keys() & set(held):
             self._tell("present", wanted[digest], wanted[digest].size)
@@ -285,12 +281,6 @@ class Push:
         self.api.options.tell(
             BlobProgress(step, str(self.target), digest=descriptor.digest, done=done, total=descriptor.size)
         )
-
-
-def _blobs_of(found: Manifest | Index | None) -> frozenset[Digest]:
-    if not isinstance(found, Manifest):
-        return frozenset()
-    return frozenset((found.config.digest, *(layer.digest for layer in found.layers)))
 
 
 def check_tags(tags: Sequence[str], target: Reference) -> tuple[str, ...]:

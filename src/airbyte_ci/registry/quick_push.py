@@ -15,7 +15,7 @@ from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.store.store import Store
 from airbyte_ci.records import dataclass
 from airbyte_ci.registry.endpoint import Endpoint, endpoint, may_be_plain
-from airbyte_ci.registry.options import RegistryOptions
+from airbyte_ci.registry.options import FEW_BLOBS, SMALL_BLOB, RegistryOptions
 from airbyte_ci.registry.quick_connection import QuickAnswer, QuickConnection
 
 if TYPE_CHECKING:  # only where the client was needed before
@@ -24,9 +24,6 @@ if TYPE_CHECKING:  # only where the client was needed before
 _ACCEPTED = ", ".join((MANIFEST, INDEX, DOCKER_MANIFEST, DOCKER_INDEX))
 # The client handles requests that need these settings.
 _ELSEWISE = ("http_proxy", "https_proxy", "all_proxy", "requests_ca_bundle")
-# The configuration and the code are sent, each of at most this many bytes.
-_MOST_BLOBS = 2
-_SMALL = 256 * 1024
 
 
 def point_tag(
@@ -114,11 +111,11 @@ def _new_blobs(
 
     A registry accepts an image only with all its blobs, so it has those of the image before.
     """
-    held = {before.config.digest, *(layer.digest for layer in before.layers)} if before else set()
-    new = {item.digest: item.size for item in (image.config, *image.layers) if item.digest not in held}
+    held = before.blobs if before else {}
+    new = {digest: item.size for digest, item in image.blobs.items() if digest not in held}
     found = {digest: place for digest in new if (place := elsewhere.find(digest))}
     sent = {digest: size for digest, size in new.items() if digest not in found}
-    if len(sent) > _MOST_BLOBS or any(size > _SMALL for size in sent.values()):
+    if len(sent) > FEW_BLOBS or any(size > SMALL_BLOB for size in sent.values()):
         raise ValueError("many or large blobs")
     mounts = {digest: place for digest, place in found.items() if place != elsewhere.target}
     return mounts, {digest: store.read(digest) for digest in sent}

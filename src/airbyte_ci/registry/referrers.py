@@ -16,6 +16,7 @@ from airbyte_ci.registry import manifests
 from airbyte_ci.registry.api import Api
 from airbyte_ci.registry.endpoint import Endpoint
 from airbyte_ci.registry.failures import Refused, Transient
+from airbyte_ci.registry.options import SMALL_BLOB
 from airbyte_ci.registry.parallel import each
 from airbyte_ci.registry.shared_blobs import SharedBlobs
 from airbyte_ci.registry.transport import Answer, RequestBody
@@ -23,8 +24,6 @@ from airbyte_ci.registry.upload import Uploader
 
 # Other clients may write the fallback tag concurrently; after this many conflicts the push fails.
 _ATTEMPTS = 5
-# A blob of at most this many bytes is sent without asking whether it is there.
-_SMALL = 256 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +143,7 @@ def attach(
         digest = blob.descriptor.digest
         with shared.turn(place, digest) as known_at, api.only_one(f"{place} {digest}"):
             # A new document is most likely missing, and to send a small one costs less than to ask.
-            is_small = blob.descriptor.size <= _SMALL
+            is_small = blob.descriptor.size <= SMALL_BLOB
             if known_at != place and (is_small or not uploader.present(place, digest)):
                 uploader.send(place, blob.descriptor, RequestBody(blob.descriptor.size, lambda: iter([blob.content])))
 

@@ -15,7 +15,7 @@ from airbyte_ci.registry.api import Api, Call, pull_scope, push_scope
 from airbyte_ci.registry.endpoint import Endpoint
 from airbyte_ci.registry.failures import WRONG_BYTES, Refused, Transient, as_transient
 from airbyte_ci.registry.manifests import send_head
-from airbyte_ci.registry.options import RegistryOptions
+from airbyte_ci.registry.options import SMALL_BLOB, RegistryOptions
 from airbyte_ci.registry.transport import Answer, RequestBody, int_header
 
 # The chunk size for servers that require chunks and name no minimum. Kept in memory once per thread;
@@ -27,9 +27,6 @@ _LARGEST_CHUNK = 16 << 20
 # Answers to a whole blob in one PUT that mean that chunks are required; servers and proxies differ.
 _WANTS_CHUNKS = frozenset({400, 405, 411, 413, 501})
 _WHOLE_ATTEMPTS = 2
-# A blob of at most this many bytes is sent with the request that begins its upload ("Single POST"). A registry that
-# does not support this answers as to any other beginning, and the blob is sent again.
-_SINGLE_POST = 256 * 1024
 # The specification has one status for each step; registries differ, and other clients accept any success.
 _ACCEPTED = (200, 201, 202)
 
@@ -137,11 +134,11 @@ class Uploader:
         self.api.retry.persist(attempt, doubts=1)
 
     def _post(self, place: Endpoint, descriptor: Descriptor, body: RequestBody) -> "Stored | UploadSession | None":
-        """Sends a small blob in one request, or returns the session that came instead, or None.
+        """Sends a small blob in one request ("Single POST"), or returns the session that came instead, or None.
 
-        A registry that does not support this receives no more of them.
+        A registry that does not support this answers as to any other beginning, and receives no more of them.
         """
-        if descriptor.size > _SINGLE_POST or place.host in self.stepwise or place.host in self.chunks:
+        if descriptor.size > SMALL_BLOB or place.host in self.stepwise or place.host in self.chunks:
             return None
         url = f"/v2/{place.repository}/blobs/uploads/?digest={descriptor.digest}"
         try:
