@@ -1,16 +1,21 @@
 """A GitHub whose pull requests are branches of a real bare repository: it merges, and has checks and a merge queue."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from tests.campaigns.repositories import git
-from tests.github import graphql
-from tests.github.description import Description
-from tests.github.double import Answer, Request
-from tests.github.hub import GitHub
+import pytest
+
+from airbyte_ci import app
+from airbyte_ci.campaigns.delivery import pull_requests
+from tests.campaigns.repositories import CONNECTORS, commit, git, with_remote
+from tests.github import double, graphql
+from tests.github.description import PUBLIC, Description
+from tests.github.double import Answer, Double, Request
+from tests.github.hub import TOKEN, GitHub
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
@@ -168,3 +173,30 @@ class Hub(GitHub):
         pull[name] = value
         self.done.append(f"{name} {pull['number']} {value}")
         return {}
+
+
+def prepare_fleet(root: Path, home: Path, monkeypatch: pytest.MonkeyPatch, automatic: Iterable[str]) -> None:
+    """Commits and pushes a fleet with its campaigns, and works in it; the `automatic` connectors allow automerge."""
+    for name in automatic:
+        metadata = root / CONNECTORS / name / "metadata.yaml"
+        text = metadata.read_text()
+        assert "  tags:\n" in text
+        metadata.write_text(text.replace("  tags:\n", "  tags:\n    - automerge:campaigns\n"))
+    commit(root)
+    with_remote(root)
+    monkeypatch.setenv("AIRBYTE_CI_HOME", str(home))
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    monkeypatch.setattr(pull_requests, "_SECONDS_BETWEEN_WRITES", 0)
+    monkeypatch.chdir(root)
+
+
+@contextlib.contextmanager
+def serving(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Iterator[Double]:
+    """Runs the hub as the GitHub of this process, whose clock is the hub's."""
+    with double.running(PUBLIC, hub.answer, hub.graphql) as running:
+        hub.api = running.api
+        monkeypatch.setenv("GITHUB_API_URL", running.api)
+        monkeypatch.setenv("GITHUB_REPOSITORY", "acme/connectors")
+        monkeypatch.setenv("GITHUB_TOKEN", TOKEN)
+        monkeypatch.setattr(app, "now", lambda: hub.time)
+        yield running

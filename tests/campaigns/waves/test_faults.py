@@ -9,15 +9,12 @@ from typing import Any
 import pytest
 
 from airbyte_ci import app
-from airbyte_ci.campaigns.delivery import pull_requests
 from airbyte_ci.campaigns.waves import campaign_file, pace
 from airbyte_ci.campaigns.waves.github_pulls import GitHubPulls
 from airbyte_ci.cli import main
 from airbyte_ci.git.github import require_repository
-from tests.campaigns.repositories import CONNECTORS, commit, copied, git, with_remote
-from tests.campaigns.waves.hub import Hub
-from tests.github import double
-from tests.github.description import PUBLIC
+from tests.campaigns.repositories import commit, copied, git
+from tests.campaigns.waves.hub import Hub, prepare_fleet, serving
 from tests.github.double import Double, Request
 from tests.github.hub import TOKEN
 
@@ -40,17 +37,7 @@ def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     root = copied("fleet", tmp_path / "fleet")
     (root / "campaigns").mkdir()
     (root / "campaigns/terms.yaml").write_text(CAMPAIGN)
-    for name in (FIRST, SECOND):
-        metadata = root / CONNECTORS / name / "metadata.yaml"
-        text = metadata.read_text()
-        assert "  tags:\n" in text
-        metadata.write_text(text.replace("  tags:\n", "  tags:\n    - automerge:campaigns\n"))
-    commit(root)
-    with_remote(root)
-    monkeypatch.setenv("AIRBYTE_CI_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
-    monkeypatch.setattr(pull_requests, "_SECONDS_BETWEEN_WRITES", 0)
-    monkeypatch.chdir(root)
+    prepare_fleet(root, tmp_path / "home", monkeypatch, (FIRST, SECOND))
     return root
 
 
@@ -61,12 +48,7 @@ def hub(tmp_path: Path) -> Hub:
 
 @pytest.fixture
 def github(fleet: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Iterator[Double]:
-    with double.running(PUBLIC, hub.answer, hub.graphql) as running:
-        hub.api = running.api
-        monkeypatch.setenv("GITHUB_API_URL", running.api)
-        monkeypatch.setenv("GITHUB_REPOSITORY", "acme/connectors")
-        monkeypatch.setenv("GITHUB_TOKEN", TOKEN)
-        monkeypatch.setattr(app, "now", lambda: hub.time)
+    with serving(hub, monkeypatch) as running:
         yield running
 
 

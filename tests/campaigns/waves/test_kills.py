@@ -11,15 +11,12 @@ from typing import Any
 
 import pytest
 
-from airbyte_ci import app
-from airbyte_ci.campaigns.delivery import pull_requests, wording
+from airbyte_ci.campaigns.delivery import wording
 from airbyte_ci.cli import main
-from tests.campaigns.repositories import CONNECTORS, commit, copied, git, with_remote
-from tests.campaigns.waves.hub import Hub
-from tests.github import double
-from tests.github.description import PUBLIC, Description
+from tests.campaigns.repositories import copied, git
+from tests.campaigns.waves.hub import Hub, prepare_fleet, serving
+from tests.github.description import Description
 from tests.github.double import Answer, Request
-from tests.github.hub import TOKEN
 
 pytestmark = pytest.mark.slow
 CONNECTOR, OTHER = "source-newsfeed", "source-exchange-rates-archive"
@@ -80,14 +77,7 @@ def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (root / f"campaigns/kill-{number}.yaml").write_text(CAMPAIGN)
     both = CAMPAIGN.replace(f"name == '{CONNECTOR}'", f"name in ('{CONNECTOR}', '{OTHER}')")
     (root / "campaigns/twice.yaml").write_text(both)
-    metadata = root / CONNECTORS / CONNECTOR / "metadata.yaml"
-    metadata.write_text(metadata.read_text().replace("  tags:\n", "  tags:\n    - automerge:campaigns\n"))
-    commit(root)
-    with_remote(root)
-    monkeypatch.setenv("AIRBYTE_CI_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
-    monkeypatch.setattr(pull_requests, "_SECONDS_BETWEEN_WRITES", 0)
-    monkeypatch.chdir(root)
+    prepare_fleet(root, tmp_path / "home", monkeypatch, (CONNECTOR,))
     return root
 
 
@@ -98,12 +88,7 @@ def hub(tmp_path: Path, fleet: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
     hook = state.remote / "hooks/post-receive"
     hook.write_text(HOOK.format(folder=tmp_path))
     hook.chmod(0o755)
-    with double.running(PUBLIC, state.answer, state.graphql) as running:
-        state.api = running.api
-        monkeypatch.setenv("GITHUB_API_URL", running.api)
-        monkeypatch.setenv("GITHUB_REPOSITORY", "acme/connectors")
-        monkeypatch.setenv("GITHUB_TOKEN", TOKEN)
-        monkeypatch.setattr(app, "now", lambda: state.time)
+    with serving(state, monkeypatch):
         yield state
 
 
