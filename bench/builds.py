@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import docker_daemon
 from timing import Measure, Result, peak
@@ -55,6 +56,7 @@ PEER_SAMPLE = int(os.environ.get("BENCH_PEERS", "10"))
 SIZE = int(os.environ.get("BENCH_SIZE", "1000"))
 UPGRADED = min(SIZE, 200)
 MOST_MEMORY = 200  # MB
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -450,6 +452,11 @@ def fleet() -> list[Connector]:
     return found
 
 
+def peer_sample(items: Sequence[T]) -> Sequence[T]:
+    """The items that the peer builds, spread over all."""
+    return items[:: max(1, len(items) // PEER_SAMPLE)][:PEER_SAMPLE]
+
+
 def _all_ours(home: Path, base: str, prefix: str = "ours", *options: str) -> float:
     started = time.perf_counter()
     run_ours(home, fleet()[0].ours.parents[2], *_building_all(base, prefix), *options)
@@ -465,7 +472,7 @@ def _building_all(base: str, prefix: str) -> tuple[str, ...]:
 @functools.cache
 def _first() -> tuple[float, float]:
     """The whole fleet's first build: airbyte-ci's, and the peer's scaled from a sample whose wheels are downloaded."""
-    sample = fleet()[:: max(1, len(fleet()) // PEER_SAMPLE)][:PEER_SAMPLE]
+    sample = peer_sample(fleet())
     ours = _all_ours(bench().home, bench().base)
     for connector in sample:  # fills the peer's cache of wheels; only the second run is measured
         connector.build_peers()
@@ -483,7 +490,7 @@ def whole_fleet() -> Result:
 @functools.cache
 def _upgraded_peers() -> float:
     _first()
-    sample = fleet()[:: max(1, len(fleet()) // PEER_SAMPLE)][:PEER_SAMPLE]
+    sample = peer_sample(fleet())
     return sum(item.build_peers(base=bench().next_base) for item in sample) / len(sample) * len(fleet())
 
 
@@ -504,7 +511,7 @@ def registry_bytes(compression: str) -> Result:
     made = bench()
     if compression != "gzip":
         _all_ours(made.home, made.base, compression, "--compression", compression)
-    sample = fleet()[:: max(1, len(fleet()) // PEER_SAMPLE)][:PEER_SAMPLE]
+    sample = peer_sample(fleet())
     prefix = "ours" if compression == "gzip" else compression
     ours = kept(f"{made.host}/{prefix}/{_repository(item)}:dev" for item in fleet())
     peers = kept(f"{made.host}/peer/{item.name}:dev" for item in sample) / len(sample) * len(fleet())
@@ -608,7 +615,7 @@ def medians(ours: Callable[[], float], peer: Callable[[], float]) -> tuple[float
 warm_upgrade = functools.partial(upgraded, empty=False)
 cold_upgrade = functools.partial(upgraded, empty=True)
 # One run each: they take minutes.
-_SCALED = f"(peer: {PEER_SAMPLE} connectors, scaled)"
+SCALED = f"(peer: {PEER_SAMPLE} connectors, scaled)"
 
 MEASURES = (
     Measure("build+push, nothing changed", 1.5, nothing_changed, at_least=True),
@@ -619,28 +626,28 @@ MEASURES = (
     Measure("  the standard library's bytecode made before", 3, functools.partial(cold, compiled=True), at_least=True),
     Measure("  the download of the wheels, included above", 0, download),
     Measure("build+spec, one line of code changed", 1.3, functools.partial(code_changed, verify=True), at_least=True),
-    Measure(f"build+push of the fleet, wheels downloaded {_SCALED}", 10, whole_fleet, at_least=True),
+    Measure(f"build+push of the fleet, wheels downloaded {SCALED}", 10, whole_fleet, at_least=True),
     Measure(
-        f"the same after a base upgrade, warm store {_SCALED}",
+        f"the same after a base upgrade, warm store {SCALED}",
         120,
         functools.partial(upgraded, empty=False),
         at_least=True,
     ),
     Measure(
-        f"the same after a base upgrade, empty store {_SCALED}",
+        f"the same after a base upgrade, empty store {SCALED}",
         40,
         functools.partial(upgraded, empty=True),
         at_least=True,
     ),
     Measure(f"{UPGRADED} upgraded images pushed again, each ÷ 150 ms", 1, pushed_again),
     Measure(
-        f"registry bytes of the fleet beyond the base {_SCALED}",
+        f"registry bytes of the fleet beyond the base {SCALED}",
         0.215,
         functools.partial(registry_bytes, "gzip"),
         unit="MB",
     ),
     Measure(
-        f"  with --compression zstd {_SCALED}",
+        f"  with --compression zstd {SCALED}",
         0.19,
         functools.partial(registry_bytes, "zstd"),
         unit="MB",

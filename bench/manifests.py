@@ -10,7 +10,6 @@ import random
 import shutil
 import subprocess
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,8 +22,6 @@ from airbyte_ci.registry.client import client_of_user
 from airbyte_ci.registry.options import RegistryOptions
 
 COUNT = int(os.environ.get("MANIFESTS", "186"))
-# The peer's fleet rows are measured on this many, and scaled.
-PEER_SAMPLE = 10
 UPGRADE_SECONDS = 10.0
 _SERIES = "airbyte/source-declarative-manifest"
 _VERSIONS = ("7.0.0", "7.1.0")
@@ -176,11 +173,6 @@ def one_line_changed() -> Result:
     return builds.medians(ours, peers)
 
 
-def _sample() -> Sequence[Path]:
-    found = fleet().connectors
-    return found[:: max(1, len(found) // PEER_SAMPLE)][:PEER_SAMPLE]
-
-
 @functools.cache
 def _cold() -> tuple[float, float]:
     made = builds.bench()
@@ -189,7 +181,7 @@ def _cold() -> tuple[float, float]:
     ours = _build_ours(home=home, prefix="manifests-cold")
     shutil.rmtree(home)
     builds.run_docker(made.docker, "builder", "prune", "--all", "--force")
-    sample = _sample()
+    sample = builds.peer_sample(fleet().connectors)
     peers = sum(_build_peers(folder, fleet().bases[0]) for folder in sample) / len(sample) * len(fleet().connectors)
     return ours, peers
 
@@ -203,7 +195,7 @@ def registry_bytes() -> Result:
     _cold()
     made = builds.bench()
     names = [folder.name for folder in fleet().connectors]
-    sample = _sample()
+    sample = builds.peer_sample(fleet().connectors)
     ours = builds.kept(f"{made.host}/manifests-cold/airbyte/{name}:dev" for name in names)
     peers = builds.kept(f"{made.host}/peer/{folder.name}:dev" for folder in sample) / len(sample) * len(names)
     return ours / 1e3, peers / 1e3
@@ -221,12 +213,11 @@ def upgraded() -> Result:
     return edited + _build_ours(home=made.home, prefix="manifests"), UPGRADE_SECONDS
 
 
-_SCALED = f"(peer: {PEER_SAMPLE} connectors, scaled)"
 _ALL = f"{COUNT} manifest-only connectors"
 
 MEASURES = (
     Measure("build+push, one line of a manifest changed", 1, one_line_changed, at_least=True),
-    Measure(f"build+push of {_ALL}, cold on a ready base {_SCALED}", 20, all_cold, at_least=True),
-    Measure(f"registry bytes of these beyond the base {_SCALED}", 0.05, registry_bytes, unit="kB"),
+    Measure(f"build+push of {_ALL}, cold on a ready base {builds.SCALED}", 20, all_cold, at_least=True),
+    Measure(f"registry bytes of these beyond the base {builds.SCALED}", 0.05, registry_bytes, unit="kB"),
     Measure(f"upgrade of {_ALL}: edit, build, push ÷ {UPGRADE_SECONDS:.0f} s", 1, upgraded),
 )
